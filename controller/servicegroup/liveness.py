@@ -1,0 +1,149 @@
+"""The rules: observations and a policy in, verdicts out. Pure, and the only place that judges.
+
+Two errors matter. A live member called Down gets its machines evacuated; a dead one called Up gets new work. Answering
+Unknown to be safe is the third. So each verdict needs its own evidence, and what was said stays said until there is
+evidence against it:
+
+* Up needs a last beat at most T old (exactly T is up, as in Nova's own tests), and one fresh beat is enough.
+* Down (silent) needs a last beat older than T, in a healthy pass, by an observer that has watched: C of its own sight
+  without a gap and T of a store that serves (`observation.Watch`). Neither an outage nor a restart of anything makes
+  anyone Down. Down ends by a fresh beat, by a leave or by forgetting; not by a row that looks young after the store went
+  back in time, and not by a restart of the observer.
+* Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
+  it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
+
+T and C of a member grow with the interval that its agent promised (rule 5). Forced down is an administrator's word and
+lies over the judgement, which goes on beneath it: when the word is taken back, what was seen counts at once.
+
+How late can Down be? A member that dies while it is watched is Down in the first pass after its last beat is T old. If
+it dies while nobody watched, that, or C after the observer's start or T after the store's return, whichever is last. An
+observer that never sees for C without a break, or a store that never lasts T, finds no dead at all: `Watch.blind_for`
+counts that, and past 2T the operator says so (rule 10).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from servicegroup.model import Override, Policy, Reason, State, Verdict
+from servicegroup.observation import Observation, Watch
+
+RESTORED = float("-inf")
+"""When a judgement was made by an observer before this one: earlier than anything on our own clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What the evidence says of one member, and what later passes need to remember.
+
+    `since` is the wall clock's time of the verdict, `at` the observer's clock when it was judged, `sighted` when an Up
+    that its beats no longer carry was last up on sight.
+    """
+
+    verdict: Verdict
+    reason: Reason
+    since: float
+    at: float
+    sighted: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """What is said of a member to everyone: the judgement under the administrator's word."""
+
+    verdict: Verdict
+    reason: Reason
+    since: float
+    disabled: bool = False
+    draining: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """The circumstances of a pass: its time on the observer's and the wall clock, and the last healthy pass before."""
+
+    now: float
+    wall: float
+    healthy: bool
+    last_sight: float | None
+
+
+def judge(
+    before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
+) -> Judgement | None:
+    """What the evidence says of a member that is known or ought to beat; None when it has left."""
+    if seen is None:
+        return _unseen(before, policy=policy, watch=watch, moment=moment)
+    if seen.state is State.LEFT:
+        return None
+    policy = policy.promised(seen.interval)
+    if _dead(before, seen):
+        return before
+    if seen.silent_for(now=moment.now) <= policy.down_time:
+        return _judged(before, Verdict.UP, Reason.BEATING, moment=moment, sighted=None)
+    if moment.healthy and watch.watched(policy, now=moment.now):
+        return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
+    return _unconfirmed(before, policy=policy, watch=watch, moment=moment)
+
+
+def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
+    if before is None or before.reason is Reason.MISSING:
+        return _judged(before, Verdict.UNKNOWN, Reason.MISSING, moment=moment)
+    if before.verdict is Verdict.DOWN:
+        return before
+    return _unconfirmed(before, policy=policy, watch=watch, moment=moment)
+
+
+def _dead(before: Judgement | None, seen: Observation) -> bool:
+    if before is None or before.verdict is not Verdict.DOWN:
+        return False
+    return seen.fresh is None or seen.fresh <= before.at
+
+
+def _unconfirmed(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
+    if before is not None and before.verdict is Verdict.UP:
+        sighted = before.sighted if before.sighted is not None else moment.last_sight
+        if sighted is not None and moment.now - sighted <= policy.down_time:
+            return _judged(before, Verdict.UP, before.reason, moment=moment, sighted=sighted)
+    reason = Reason.STORE_UNREACHABLE if watch.broken else Reason.NOT_WATCHING
+    return _judged(before, Verdict.UNKNOWN, reason, moment=moment)
+
+
+def _judged(
+    before: Judgement | None, verdict: Verdict, reason: Reason, *, moment: Moment, sighted: float | None = None
+) -> Judgement:
+    if before is None or before.verdict is not verdict:
+        return Judgement(verdict, reason, moment.wall, moment.now, sighted)
+    if before.reason is reason and before.sighted == sighted:
+        return before
+    return Judgement(verdict, reason, before.since, before.at, sighted)
+
+
+def publish(
+    before: Published | None, judged: Judgement, *, override: Override, draining: bool, wall: float
+) -> Published:
+    """The judgement under the administrator's word; `since` is when what is said last changed."""
+    if override.forced_down:
+        verdict, reason, since = Verdict.DOWN, Reason.FORCED_DOWN, wall
+    else:
+        verdict, reason, since = judged.verdict, judged.reason, judged.since
+    if before is not None and before.verdict is verdict and before.reason is reason:
+        since = before.since
+    if before is not None and before.reason is Reason.FORCED_DOWN and not override.forced_down:
+        since = wall
+    after = Published(verdict, reason, since, override.disabled, draining)
+    return before if before == after else after
+
+
+def restore(published: Mapping[str, Published], *, sighted: float | None) -> dict[str, Judgement]:
+    """The judgements of an observer that starts from what another one published, last up on sight at `sighted`.
+
+    Forced down is an administrator's word and no judgement: that the member exists is all that is known beneath it.
+    """
+    return {member: _restored(said, sighted=sighted) for member, said in published.items()}
+
+
+def _restored(said: Published, *, sighted: float | None) -> Judgement:
+    if said.reason is Reason.FORCED_DOWN:
+        return Judgement(Verdict.UNKNOWN, Reason.NOT_WATCHING, said.since, RESTORED)
+    up = said.verdict is Verdict.UP
+    return Judgement(said.verdict, said.reason, said.since, RESTORED, sighted if up else None)

@@ -1,0 +1,209 @@
+"""The values that every layer shares: names, policy, what an agent writes, what a store holds.
+
+Nothing here does I/O or reads a clock. Seconds are floats, wall-clock times are seconds since 1970 in UTC.
+"""
+
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Self
+
+SIGHT_INTERVALS = 2.5
+"""C = 2.5 x I: two beats of any agent fall into it, with half an interval for the way (design, section 2)."""
+
+LONGEST_PASS = 1.0
+"""Seconds between two looks at a store; a tenth of the interval where that is shorter (design, rule 3)."""
+
+LONGEST_NAME = 253
+"""Characters of a member's name, as of a Kubernetes object's."""
+
+
+class InvalidName(ValueError):
+    """A name of a member or group that is refused; the message names it, says what is allowed and what to do."""
+
+
+class Verdict(StrEnum):
+    UP = "Up"
+    DOWN = "Down"
+    UNKNOWN = "Unknown"
+
+
+class Reason(StrEnum):
+    """Why a verdict is what it is; the words stand in the resource's status."""
+
+    BEATING = "Beating"
+    SILENT = "Silent"
+    FORCED_DOWN = "ForcedDown"
+    MISSING = "Missing"
+    NOT_WATCHING = "NotWatching"
+    STORE_UNREACHABLE = "StoreUnreachable"
+    NO_OPERATOR = "NoOperator"
+
+
+class State(StrEnum):
+    """What an agent says of itself with each beat."""
+
+    BEATING = "beating"
+    DRAINING = "draining"
+    LEFT = "left"
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class GroupKey:
+    namespace: str
+    name: str
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """`name` or `namespace/name`. Raises InvalidName."""
+        namespace, slash, name = text.rpartition("/")
+        key = cls(namespace if slash else "default", name)
+        if not (key.namespace and key.name) or "/" in key.namespace or not text.isprintable() or len(text) > 2 * LONGEST_NAME:
+            raise InvalidName(f"group {_shown(text)}: not the name of a group; write it as name or namespace/name")
+        return key
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}"
+
+
+def check_member(name: str) -> str:
+    """The name itself, when it may name a member. Raises InvalidName."""
+    if not 1 <= len(name) <= LONGEST_NAME:
+        raise InvalidName(f"member {_shown(name)}: {len(name)} characters; a name has 1 to {LONGEST_NAME}, shorten it")
+    for place, character in enumerate(name):
+        if unicodedata.category(character) in ("Cc", "Cs"):
+            raise InvalidName(
+                f"member {_shown(name)}: character {place + 1} (U+{ord(character):04X}) is a control character or half a "
+                "character; a name may hold any other, colons, spaces and all scripts among them: take it out"
+            )
+    return name
+
+
+def _shown(name: str) -> str:
+    return ascii(name) if len(name) <= 60 else ascii(name[:57]) + "..."
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """The interval I and the time T after which silence is death, in seconds, as in force for a group."""
+
+    interval: float
+    down_time: float
+
+    @property
+    def sight(self) -> float:
+        return SIGHT_INTERVALS * self.interval
+
+    @property
+    def pass_seconds(self) -> float:
+        return min(LONGEST_PASS, self.interval / 10)
+
+    @property
+    def longest_gap(self) -> float:
+        """More than this without a healthy pass is an interruption (rule 3)."""
+        return self.interval / 2
+
+    @property
+    def stale(self) -> float:
+        """An answer older than this is no answer: 3 passes + I (design, section 3)."""
+        return 3 * self.pass_seconds + self.interval
+
+    def promised(self, interval: float) -> "Policy":
+        """This policy for a member whose agent promised `interval`: T and C scale with the larger of the two (rule 5)."""
+        if interval <= self.interval:
+            return self
+        return Policy(interval, self.down_time * interval / self.interval)
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """What an agent writes: which start of it (incarnation), its how-manieth beat, and when it will beat next."""
+
+    member: str
+    incarnation: str
+    sequence: int
+    interval: float
+    state: State = State.BEATING
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """What a store holds of a member; `age` is seconds since its stamp, by the store's own clock."""
+
+    member: str
+    incarnation: str
+    sequence: int
+    interval: float
+    state: State
+    age: float
+
+
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """An agent's start that owns, or owned, a member's row."""
+
+    incarnation: str
+    sequence: int
+    state: State
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """A store's answer to a join or a beat.
+
+    `interval` is the group's, in seconds, None until an operator published it. `other` is who owns the row instead when
+    it is not `owned` (None: the row is gone); after a join, who was displaced.
+    """
+
+    owned: bool
+    interval: float | None
+    other: Holder | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """All facts of some groups, and the epoch of the store on the very connection that read them."""
+
+    epoch: str
+    facts: Mapping[GroupKey, tuple[Fact, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds."""
+
+    epoch: str
+    latency: float
+
+
+@dataclass(frozen=True, slots=True)
+class Override:
+    """An administrator's word on one member. Forced down wins over every beat; disabled says nothing of liveness."""
+
+    forced_down: bool = False
+    disabled: bool = False
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MinAvailable:
+    amount: int
+    percent: bool
+
+    def of(self, total: int) -> int:
+        """How many of `total` members must be up, rounded up."""
+        return -(-total * self.amount // 100) if self.percent else self.amount
+
+
+@dataclass(frozen=True, slots=True)
+class GroupSpec:
+    """What the owner of a group asked for."""
+
+    key: GroupKey
+    policy: Policy
+    store: str = "default"
+    generation: int = 0
+    expected: frozenset[str] = frozenset()
+    overrides: Mapping[str, Override] = field(default_factory=dict)
+    min_available: MinAvailable = MinAvailable(51, True)  # noqa: RUF009 - frozen

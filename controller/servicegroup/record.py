@@ -1,0 +1,39 @@
+"""The group record: what an operator publishes of a group in its store, and what readers and the next operator find.
+
+Ages only, no times of day that somebody would have to compare: the store stamps the record by its own clock.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from servicegroup.liveness import Published
+from servicegroup.model import Policy
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """The group's part of the record: the policy in force and how good the operator's sight is.
+
+    `store_back_for` and `blind_for` are seconds at the time of publication: since the store has been back, and since no
+    death could be found. They let the next operator go on where this one ended.
+    """
+
+    publication: int
+    policy: Policy
+    epoch: str
+    store_back_for: float
+    blind_for: float
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A group record as read: `age` is seconds since its publication by the store's clock."""
+
+    header: Header
+    age: float
+    members: Mapping[str, Published]
+
+    @property
+    def stale(self) -> bool:
+        """Whether it is too old to be an answer: no operator is publishing (design, section 3)."""
+        return self.age > self.header.policy.stale

@@ -1,0 +1,32 @@
+"""The stores of beats: one protocol (`base`), drivers that speak it, and the one place that opens them."""
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from servicegroup.store.base import AgentStore, ReaderStore, Store, StoreUnavailable
+from servicegroup.store.memory import MemoryStore
+
+__all__ = ["AgentStore", "InvalidStore", "MemoryStore", "ReaderStore", "Store", "StoreUnavailable", "open_store"]
+
+ALLOWED = "sqlite:////absolute/path (a file), or memory: (in the operator's own process)"
+
+
+class InvalidStore(ValueError):
+    """A store's address that is refused; the message says what is allowed, never a password."""
+
+
+def open_store(url: str, *, store_id: str) -> Store:
+    """The driver for a URL; it connects at its first call. Raises InvalidStore, StoreUnavailable."""
+    scheme = urlsplit(url).scheme
+    if url == "memory:":
+        return MemoryStore()
+    if scheme != "sqlite":
+        raise InvalidStore(f"store URL with the scheme {scheme!r}: no driver for it; allowed: {ALLOWED}")
+    path = url.removeprefix("sqlite:///")
+    if path == url or not path.strip() or "?" in path:
+        raise InvalidStore(f"store URL {url!r}: not the address of a file; allowed: {ALLOWED}")
+    # SQLAlchemy is half of an agent's memory: only who uses it pays for it.
+    from servicegroup.store.database import DatabaseStore
+    from servicegroup.store.sqlite import open_sqlite
+
+    return DatabaseStore(open_sqlite(Path(path).absolute()), store_id=store_id)

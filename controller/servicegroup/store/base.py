@@ -1,0 +1,64 @@
+"""What a store of beats is: the protocol of the drivers, and the one error that all of them raise.
+
+Drivers return facts and never judge. Each call is bounded by `timeout` seconds. Store trouble is `StoreUnavailable`; it
+is never an empty answer.
+"""
+
+from collections.abc import Collection, Mapping
+from typing import Protocol
+
+from servicegroup.liveness import Published
+from servicegroup.model import Beat, GroupKey, Health, Reading, Receipt
+from servicegroup.record import Header, Record
+
+
+class StoreUnavailable(Exception):  # noqa: N818 - the design's word
+    """The store did not answer, refused, or answered nonsense; the message says which store and what failed."""
+
+
+class AgentStore(Protocol):
+    """What an agent needs of a store."""
+
+    def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        """Own the member's row from now on; whoever owned it is displaced and named in the receipt."""
+
+    def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        """Stamp the row, if this incarnation owns it, has not left it and did not write a higher sequence before."""
+
+    def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
+        """Close the row for this incarnation; False when it does not own it."""
+
+    def close(self) -> None: ...
+
+
+class ReaderStore(Protocol):
+    """What a scheduler needs of a store: the operator's verdicts."""
+
+    def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
+        """The group record, None when no operator ever published it; of some members, where `only` names them."""
+
+    def close(self) -> None: ...
+
+
+class Store(AgentStore, ReaderStore, Protocol):
+    """What the operator needs of a store, and a driver offers."""
+
+    @property
+    def driver(self) -> str: ...
+
+    def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
+        """All facts of the groups in one batch, with the epoch of the connection that read them."""
+
+    def health(self, *, timeout: float) -> Health:
+        """Write a canary as an agent does, on a new connection, and read it back there, with that epoch."""
+
+    def publish(
+        self,
+        key: GroupKey,
+        header: Header,
+        *,
+        changes: Mapping[str, Published | None],
+        whole: bool,
+        timeout: float,
+    ) -> None:
+        """Stamp the record; `changes` holds the members that changed (None: gone), or with `whole` all there are."""
