@@ -19,6 +19,10 @@ LONGEST_NAME = 253
 """Characters of a member's name, as of a Kubernetes object's."""
 
 
+LONGEST_SHOWN = 60
+"""Characters of a refused name in an error's message."""
+
+
 class InvalidName(ValueError):
     """A name of a member or group that is refused; the message names it, says what is allowed and what to do."""
 
@@ -59,7 +63,12 @@ class GroupKey:
         """`name` or `namespace/name`. Raises InvalidName."""
         namespace, slash, name = text.rpartition("/")
         key = cls(namespace if slash else "default", name)
-        if not (key.namespace and key.name) or "/" in key.namespace or not text.isprintable() or len(text) > 2 * LONGEST_NAME:
+        if (
+            not (key.namespace and key.name)
+            or "/" in key.namespace
+            or not text.isprintable()
+            or len(text) > 2 * LONGEST_NAME
+        ):
             raise InvalidName(f"group {_shown(text)}: not the name of a group; write it as name or namespace/name")
         return key
 
@@ -74,14 +83,14 @@ def check_member(name: str) -> str:
     for place, character in enumerate(name):
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise InvalidName(
-                f"member {_shown(name)}: character {place + 1} (U+{ord(character):04X}) is a control character or half a "
-                "character; a name may hold any other, colons, spaces and all scripts among them: take it out"
+                f"member {_shown(name)}: character {place + 1} (U+{ord(character):04X}) is a control character or half "
+                "a character; a name may hold any other, colons, spaces and all scripts among them: take it out"
             )
     return name
 
 
 def _shown(name: str) -> str:
-    return ascii(name) if len(name) <= 60 else ascii(name[:57]) + "..."
+    return ascii(name if len(name) <= LONGEST_SHOWN else name[:LONGEST_SHOWN] + "...")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +119,9 @@ class Policy:
         return 3 * self.pass_seconds + self.interval
 
     def promised(self, interval: float) -> "Policy":
-        """This policy for a member whose agent promised `interval`: T and C scale with the larger of the two (rule 5)."""
+        """This policy for a member whose agent promised `interval`: T and C scale with the larger of the two (rule
+        5).
+        """
         if interval <= self.interval:
             return self
         return Policy(interval, self.down_time * interval / self.interval)
@@ -206,4 +217,4 @@ class GroupSpec:
     generation: int = 0
     expected: frozenset[str] = frozenset()
     overrides: Mapping[str, Override] = field(default_factory=dict)
-    min_available: MinAvailable = MinAvailable(51, True)  # noqa: RUF009 - frozen
+    min_available: MinAvailable = MinAvailable(51, True)

@@ -1,13 +1,13 @@
 """What one observer has seen: facts and the health of its sight go in, observations come out. Pure; `liveness` judges.
 
 A store says "this row was stamped 7 s ago". Three clocks could have lied by then (the agent's, the store's, ours), the
-row may be older than the one read before it (a fail-over to a lagging replica, a restored backup), and a whole store may
-be new. So an observation believes as little as it can:
+row may be older than the one read before it (a fail-over to a lagging replica, a restored backup), and a whole store
+may be new. So an observation believes as little as it can:
 
 * A beat is a change that this observer read itself: another incarnation or a higher sequence, stamped at most T ago.
-  All else is a baseline, something to compare the next read with: an older stamp, a lower sequence, the first read of an
-  observer, whatever is read in a pass in which the store's epoch changed. A baseline's stamp counts as the time of the
-  last beat, but a baseline raises nobody from the dead.
+  All else is a baseline, something to compare the next read with: an older stamp, a lower sequence, the first read of
+  an observer, whatever is read in a pass in which the store's epoch changed. A baseline's stamp counts as the time of
+  the last beat, but a baseline raises nobody from the dead.
 * The time of a beat is fixed when it is read, on the observer's monotonic clock: now less the age, never before the
   observer's previous healthy read (it was not there then). It does not move afterwards, whatever a clock does. An age
   below zero (the store's clock went back) is zero. The store's clock is compared with itself alone.
@@ -30,7 +30,8 @@ from dataclasses import dataclass, replace
 from servicegroup.model import Fact, Policy, State
 
 REMEMBERED_OWNERS = 4
-"""Incarnations that held a row before: enough to see two agents take it from each other, small for ten thousand rows."""
+"""Incarnations that held a row before: enough to see two agents take it from each other, small for ten thousand rows.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from servicegroup.model import Beat, GroupKey, Health, Reading, Receipt
 from servicegroup.record import Header, Record
 
 
-class StoreUnavailable(Exception):  # noqa: N818 - the design's word
+class StoreUnavailable(Exception):
     """The store did not answer, refused, or answered nonsense; the message says which store and what failed."""
 
 

@@ -1,7 +1,7 @@
 """The `db` driver on SQLAlchemy Core: one row a member, one statement a beat, the server's clock.
 
-SQL that differs between databases is in `schema`; what differs in how a connection is made is in an `Opening` (for SQLite
-in `sqlite`). Names of a table hold no state of ours: all of them may be lost at any time.
+SQL that differs between databases is in `schema`; what differs in how a connection is made is in an `Opening` (for
+SQLite in `sqlite`). Names of a table hold no state of ours: all of them may be lost at any time.
 """
 
 import secrets
@@ -29,8 +29,8 @@ CANARY = GroupKey("", "canary")
 class Opening:
     """How one kind of database is reached.
 
-    `pooled` serves the calls, `fresh` connects anew each time (the canary's way), `shown` is the address without secrets,
-    `begin` and `deadline` are statements (None: the driver's own way), `deadline` with the seconds as `{}`.
+    `pooled` serves the calls, `fresh` connects anew each time (the canary's way), `shown` is the address without
+    secrets, `begin` and `deadline` are statements (None: the driver's own way), `deadline` with the seconds as `{}`.
     """
 
     pooled: Engine

@@ -1,8 +1,8 @@
 """The tables of the `db` driver, and the SQL that differs between databases: the server's clock and the upsert.
 
-Beats and verdicts are tables of their own: an agent's role may write the first and not the second, and a table of beats
-that is emptied takes no verdict with it. There is no index on a stamp (stores notes 5.2: an update that touches an indexed
-column cannot stay on its page).
+Beats and verdicts are tables of their own: an agent's role may write the first and not the second, and a table of
+beats that is emptied takes no verdict with it. There is no index on a stamp (stores notes 5.2: an update that touches
+an indexed column cannot stay on its page).
 """
 
 from collections.abc import Mapping, Sequence

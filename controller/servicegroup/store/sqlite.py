@@ -4,7 +4,6 @@ The tables are made by whoever comes first. Write-ahead logging lets readers and
 work over a network file system, and pods of different nodes cannot share a file (stores notes 5.4).
 """
 
-import os
 import secrets
 import sqlite3
 from pathlib import Path
@@ -62,7 +61,7 @@ def _engine(path: Path, *, pool: type[QueuePool] | type[NullPool]) -> Engine:
 
 def _identity(path: Path) -> tuple[int, int] | None:
     try:
-        found = os.stat(path)
+        found = path.stat()
     except FileNotFoundError:
         return None
     return found.st_dev, found.st_ino

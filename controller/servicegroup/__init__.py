@@ -1,0 +1,20 @@
+"""OpenStack Nova's service groups, brought to Kubernetes: which nodes are alive, in a verdict that can be trusted."""
+
+from typing import TYPE_CHECKING, Any
+
+from servicegroup.model import Verdict
+
+if TYPE_CHECKING:
+    from servicegroup.client import Member, Membership, NotAMember, NotPublished, ServiceGroup
+    from servicegroup.store.base import StoreUnavailable
+
+__all__ = ["Member", "Membership", "NotAMember", "NotPublished", "ServiceGroup", "StoreUnavailable", "Verdict"]
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded at first use, so that an agent's process pays only for what it uses.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from servicegroup import client
+
+    return getattr(client, name)

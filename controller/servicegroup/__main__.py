@@ -1,0 +1,37 @@
+"""`servicegroup COMMAND`: one program, several commands; each loads no more than it needs."""
+
+import logging
+import os
+import sys
+from collections.abc import Mapping, Sequence
+
+from servicegroup.cli import agent, operator, readers
+from servicegroup.cli.parser import USAGE, Parser
+from servicegroup.config import InvalidSetting
+from servicegroup.model import InvalidName
+from servicegroup.store import InvalidStore, StoreUnavailable
+
+UNAVAILABLE = 69
+"""EX_UNAVAILABLE of sysexits.h."""
+
+
+def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
+    parser = Parser(prog="servicegroup", description="Which nodes of a compute service group are alive.")
+    commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
+    for module in (operator, agent, readers):
+        module.add(commands)
+    arguments = parser.parse_args(argv)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        code: int = arguments.run(arguments, environ)
+    except (InvalidSetting, InvalidName, InvalidStore) as error:
+        print(f"servicegroup: {error}", file=sys.stderr)  # noqa: T201 - a command line prints
+        return USAGE
+    except StoreUnavailable as error:
+        print(f"servicegroup: {error}", file=sys.stderr)  # noqa: T201 - a command line prints
+        return UNAVAILABLE
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""What wakes an agent: a signal, another thread, or time. A pipe, because a signal handler may not take a lock."""
+
+import contextlib
+import os
+import select
+import time
+from typing import Self
+
+LONGEST_SLEEP = 1.0
+"""Seconds: a sleeping process notices after this at the latest that its machine was suspended."""
+
+
+def monotonic() -> float:
+    """Seconds of a clock that no one sets and that counts a suspend."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
+
+
+class Doorbell:
+    def __init__(self) -> None:
+        self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def ring(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # a full pipe rings already
+            os.write(self._write, b"!")
+
+    def wait(self, seconds: float) -> bool:
+        """Whether it rang within so many seconds."""
+        until = monotonic() + seconds
+        while (left := until - monotonic()) > 0:
+            if select.select([self._read], [], [], min(left, LONGEST_SLEEP))[0]:
+                os.read(self._read, 4096)
+                return True
+        return False
+
+    def close(self) -> None:
+        os.close(self._read)
+        os.close(self._write)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()

@@ -1,0 +1,54 @@
+"""`servicegroup operator`: watch the groups of a cluster (or of a file) and judge who is alive."""
+
+import argparse
+import asyncio
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+from servicegroup import config
+from servicegroup.cli.parser import add_store_id, settings_of
+
+LOGGER = logging.getLogger("servicegroup.operator")
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    parser = commands.add_parser(
+        "operator",
+        help="judge who is alive, until SIGTERM",
+        epilog="Each flag is also a variable: --stores is SERVICEGROUP_STORES. It finds the API server as a pod does, "
+        "or by KUBECONFIG.",
+    )
+    parser.add_argument("--stores", metavar="FILE", help="the stores (YAML); default: one, `default`, of SQLite")
+    parser.add_argument("--namespaces", metavar="A,B", help="watch these alone; default: all")
+    parser.add_argument("--groups", metavar="FILE", help="work without Kubernetes, for the groups in this file (YAML)")
+    parser.add_argument(
+        "--liveness", metavar="URL", help="serve the liveness probe here, as http://0.0.0.0:8080/healthz"
+    )
+    parser.add_argument(
+        "--decisions", metavar="FILE", help="append each transition and its evidence, a line of JSON each"
+    )
+    add_store_id(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
+    """Raises InvalidSetting."""
+    from servicegroup.operator import run as operator
+    from servicegroup.operator import stores
+
+    settings = settings_of(arguments, environ)
+    given = {name: found[1] for name in ("stores", "groups", "decisions", "liveness") if (found := settings.find(name))}
+    namespaces = settings.find("namespaces")
+    configuration = operator.Configuration(
+        stores=stores.read_stores(Path(given["stores"])) if "stores" in given else stores.default_stores(),
+        store_id=config.store_id(settings),
+        namespaces=tuple(filter(None, namespaces[1].split(","))) if namespaces else (),
+        liveness=given.get("liveness"),
+        decisions=Path(given["decisions"]) if "decisions" in given else None,
+    )
+    if "groups" in given:
+        asyncio.run(operator.without_kubernetes(configuration, Path(given["groups"])))
+    else:
+        asyncio.run(operator.with_kubernetes(configuration))
+    return 0

@@ -1,0 +1,36 @@
+"""The command line's words: arguments come in, a namespace with a function to run goes out."""
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import NoReturn
+
+from servicegroup.config import Settings
+
+USAGE = 64
+"""EX_USAGE of sysexits.h: argparse's own 2 would read as "unknown" to who asks `is-up`."""
+
+Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
+
+
+class Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.print_usage()
+        self.exit(USAGE, f"{self.prog}: {message}\n")
+
+
+def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
+    return Settings(vars(arguments), environ)
+
+
+def add_store(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store-url", metavar="URL", help="the store; default: a SQLite file in this user's state folder"
+    )
+    parser.add_argument("--store-url-file", metavar="FILE", help="a file whose first line is the store's URL")
+    add_store_id(parser)
+
+
+def add_store_id(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--store-id", metavar="ID", help="whose groups, in a store that clusters share; default: default"
+    )

@@ -1,0 +1,110 @@
+"""Settings from flags and environment: raw text comes in, checked values go out, each error names what is wrong.
+
+A flag `--report-interval` and a variable `SERVICEGROUP_REPORT_INTERVAL` are one setting; the flag wins. An empty
+variable is not set, as Kubernetes renders an absent value.
+"""
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicegroup.model import GroupKey, InvalidName, check_member
+
+PREFIX = "SERVICEGROUP_"
+LONGEST_INTERVAL = 3600.0
+"""Seconds; as in the resource's schema."""
+
+
+class InvalidSetting(ValueError):
+    """A setting that is refused; the message names it, what is allowed and what to do, and holds no secret."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What was given, by setting's name in lower case with underscores."""
+
+    flags: Mapping[str, str | None]
+    environ: Mapping[str, str]
+
+    def find(self, name: str) -> tuple[str, str] | None:
+        """Where the setting came from, and its text; None when it was not given."""
+        flag = self.flags.get(name)
+        if flag is not None:
+            return f"--{name.replace('_', '-')}", flag
+        variable = PREFIX + name.upper()
+        text = self.environ.get(variable)
+        return (variable, text) if text else None
+
+    def required(self, name: str) -> tuple[str, str]:
+        found = self.find(name)
+        if found is None:
+            raise InvalidSetting(f"--{name.replace('_', '-')} is missing: give it, or set {PREFIX}{name.upper()}")
+        return found
+
+
+def seconds(settings: Settings, name: str, *, default: float, low: float, high: float) -> float:
+    found = settings.find(name)
+    if found is None:
+        return default
+    origin, text = found
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not low <= value <= high:
+        raise InvalidSetting(f"{origin} is {text[:60]!r}: not a number of seconds from {low:g} to {high:g}; correct it")
+    return value
+
+
+def group(settings: Settings) -> GroupKey:
+    origin, text = settings.required("group")
+    try:
+        return GroupKey.parse(text)
+    except InvalidName as error:
+        raise InvalidSetting(f"{origin}: {error}") from None
+
+
+def member(settings: Settings) -> str:
+    """The member's name: the node's. Without a setting the host's own name, as Nova's `host`."""
+    origin, text = settings.find("member") or ("the host's name", socket.gethostname())
+    try:
+        return check_member(text)
+    except InvalidName as error:
+        raise InvalidSetting(f"{origin}: {error}") from None
+
+
+def store_id(settings: Settings) -> str:
+    origin, text = settings.find("store_id") or ("", "default")
+    if not (1 <= len(text) <= 63 and all(c.isascii() and (c.isalnum() or c in "-._") for c in text)):  # noqa: PLR2004
+        raise InvalidSetting(f"{origin} is {text[:60]!r}: allowed are 1 to 63 of a-z A-Z 0-9 - . _; choose another")
+    return text
+
+
+def store_url(settings: Settings) -> str:
+    """The store's URL, given itself or in a file (a mounted Secret); by default a SQLite file of this user."""
+    direct, in_file = settings.find("store_url"), settings.find("store_url_file")
+    if direct is not None and in_file is not None:
+        raise InvalidSetting(f"{direct[0]} and {in_file[0]} are both given: take one of them away")
+    if in_file is not None:
+        return read_url(Path(in_file[1]), origin=in_file[0])
+    return direct[1] if direct is not None else f"sqlite:///{default_database(settings.environ)}"
+
+
+def read_url(path: Path, *, origin: str) -> str:
+    """The first line of a file. Raises InvalidSetting, without what the file holds."""
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except (OSError, UnicodeDecodeError) as error:
+        cause = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise InvalidSetting(f"{origin} names {path}, which cannot be read: {cause}; mount it or correct it") from None
+    if not lines[0].strip():
+        raise InvalidSetting(f"{origin} names {path}, whose first line is empty: write the store's URL into it")
+    return lines[0].strip()
+
+
+def default_database(environ: Mapping[str, str] = os.environ) -> Path:
+    state = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "/") / ".local/state")
+    return Path(state) / "servicegroup" / "servicegroup.db"

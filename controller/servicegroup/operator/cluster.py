@@ -1,0 +1,117 @@
+"""The only writer to the Kubernetes API: statuses by server-side apply, and Events. No other module calls it.
+
+Nothing here raises for a resource that was deleted meanwhile. What fails otherwise is `ClusterUnavailable`, or
+`StatusRefused` where trying again cannot help.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any, cast
+
+import aiohttp
+from kubernetes.aio import client, config
+from kubernetes.aio.client.exceptions import ApiException
+
+from servicegroup.model import GroupKey
+from servicegroup.operator.decisions import Notice
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
+
+FIELD_MANAGER = "servicegroup-operator"
+REQUEST_SECONDS = 10.0
+NOT_FOUND = 404
+REFUSED = (400, 413, 422)
+LONGEST_EVENT = 1024
+"""Bytes of an event's message that the API server takes."""
+
+
+class ClusterUnavailable(Exception):
+    """The API server did not take a write; it may take it later."""
+
+
+class StatusRefused(Exception):
+    """The API server will never take this write."""
+
+
+class Cluster:
+    def __init__(self, api: client.ApiClient) -> None:
+        self._api = api
+        self._objects = client.CustomObjectsApi(api)
+        self._core = client.CoreV1Api(api)
+
+    async def write_status(self, key: GroupKey, status: Mapping[str, Any]) -> None:
+        """Make it the status of the resource, if that exists. Raises ClusterUnavailable, StatusRefused."""
+        body = {
+            "apiVersion": f"{API_GROUP}/{API_VERSION}",
+            "kind": KIND,
+            "metadata": {"name": key.name, "namespace": key.namespace},
+            "status": status,
+        }
+        await self._tried(
+            self._objects.patch_namespaced_custom_object_status(
+                API_GROUP,
+                API_VERSION,
+                key.namespace,
+                PLURAL,
+                key.name,
+                body,
+                field_manager=FIELD_MANAGER,
+                force=True,
+                _content_type="application/apply-patch+yaml",
+                _request_timeout=REQUEST_SECONDS,
+            )
+        )
+
+    async def write_event(self, key: GroupKey, *, uid: str, notice: Notice, time: str) -> None:
+        """Raises ClusterUnavailable, StatusRefused."""
+        event = {
+            "metadata": {"generateName": f"{key.name[:200]}.", "namespace": key.namespace},
+            "involvedObject": {
+                "apiVersion": f"{API_GROUP}/{API_VERSION}",
+                "kind": KIND,
+                "name": key.name,
+                "namespace": key.namespace,
+                "uid": uid,
+            },
+            "reason": notice.reason,
+            "message": notice.message.encode()[:LONGEST_EVENT].decode(errors="ignore"),
+            "type": "Warning" if notice.warning else "Normal",
+            "source": {"component": FIELD_MANAGER},
+            "firstTimestamp": time,
+            "lastTimestamp": time,
+            "count": 1,
+        }
+        call = self._core.create_namespaced_event(
+            key.namespace, cast("client.CoreV1Event", event), _request_timeout=REQUEST_SECONDS
+        )
+        await self._tried(call)
+
+    async def _tried(self, call: Any) -> None:
+        try:
+            await call
+        except ApiException as error:
+            if error.status == NOT_FOUND:
+                return
+            problem = f"the API server answered {error.status} {error.reason}: {_message(error)}"
+            raise (StatusRefused if error.status in REFUSED else ClusterUnavailable)(problem) from None
+        except (TimeoutError, aiohttp.ClientError, OSError) as error:
+            raise ClusterUnavailable(f"the API server is not reached: {type(error).__name__}: {error}") from None
+
+    async def close(self) -> None:
+        await self._api.close()  # type: ignore[no-untyped-call]
+
+
+def _message(error: ApiException) -> str:
+    try:
+        return str(json.loads(error.body or "{}").get("message", ""))[:500]
+    except ValueError:
+        return ""
+
+
+async def connect() -> Cluster:
+    """By the pod's service account, else by KUBECONFIG. Raises kubernetes.aio.config.ConfigException."""
+    configuration = client.Configuration()
+    try:
+        config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
+    except config.ConfigException:
+        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+    return Cluster(client.ApiClient(configuration))

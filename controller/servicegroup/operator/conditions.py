@@ -1,0 +1,95 @@
+"""The conditions of a group: what was seen of its members and its store comes in, Kubernetes conditions go out. Pure.
+
+A dead hypervisor never makes `Ready` false: Helm and Flux wait for `Ready` (design, section 5).
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from servicegroup.model import MinAvailable
+
+LONGEST_MESSAGE = 1024
+"""Characters, as in the resource's schema."""
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    type: str
+    status: str
+    reason: str
+    message: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StoreSight:
+    """What the last passes say of the store: `failing` is the error of the last pass, after more than one failed."""
+
+    failing: str | None = None
+    read_once: bool = False
+
+
+def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool) -> Condition:
+    required = needed.of(total)
+    if blind or not read_once:
+        return Condition("Available", "Unknown", "StoreUnreachable" if blind else "Starting", "the store is not read")
+    if total == 0:
+        return Condition("Available", "False", "NoMembers", "no member has joined and none is expected")
+    if up >= max(1, required):
+        return Condition("Available", "True", "EnoughUp", f"{up} of {total} members are up, {required} are needed")
+    if up + unknown >= max(1, required):
+        message = f"{up} of {total} members are up, {unknown} cannot be judged, {required} are needed"
+        return Condition("Available", "Unknown", "MembersUnknown", message)
+    return Condition("Available", "False", "TooFewUp", f"{up} of {total} members are up, {required} are needed")
+
+
+def ready(*, blind_for: float, down_time: float) -> Condition:
+    if blind_for > 2 * down_time:
+        message = (
+            f"for more than {2 * down_time:.0f} s no death could have been found: the store, or the operator, never "
+            "lasts long enough; see StoreReachable and the operator's restarts"
+        )
+        return Condition("Ready", "False", "NotWatching", message)
+    return Condition("Ready", "True", "Evaluating", "the group is being evaluated")
+
+
+def store_reachable(sight: StoreSight) -> Condition:
+    if sight.failing is not None:
+        return Condition("StoreReachable", "False", "StoreUnavailable", sight.failing)
+    if not sight.read_once:
+        return Condition("StoreReachable", "Unknown", "Starting", "the store was not read yet")
+    return Condition("StoreReachable", "True", "Answering", "the store takes and gives back what is written")
+
+
+def stalled(problem: str | None, *, reason: str = "InvalidSpec") -> Condition:
+    if problem is None:
+        return Condition("Stalled", "False", "None", "nothing needs a change of the spec")
+    return Condition("Stalled", "True", reason, problem)
+
+
+def duplicate(members: Iterable[str]) -> Condition:
+    names = ", ".join(members)
+    if not names:
+        return Condition("DuplicateMember", "False", "None", "each member has one agent")
+    message = f"two agents take these members from each other, let one run per node: {names}"
+    return Condition("DuplicateMember", "True", "TwoAgents", message)
+
+
+def render(
+    conditions: Iterable[Condition], *, before: Mapping[str, Any], generation: int, now: str
+) -> list[dict[str, Any]]:
+    """As metav1.Condition; the transition time of one whose status is as `before` is kept."""
+    earlier = {item.get("type"): item for item in before.get("conditions") or ()}
+    return [_rendered(condition, earlier.get(condition.type), generation, now) for condition in conditions]
+
+
+def _rendered(condition: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> dict[str, Any]:
+    same = before is not None and before.get("status") == condition.status
+    return {
+        "type": condition.type,
+        "status": condition.status,
+        "reason": condition.reason,
+        "message": condition.message[:LONGEST_MESSAGE],
+        "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "observedGeneration": generation,
+    }

@@ -1,0 +1,86 @@
+"""kopf, and nothing but kopf: it watches, logs in and answers the probe. No other module imports it.
+
+Handlers only write to `Groups`. They are `on.event` handlers, which put no finalizer and no annotation on a resource,
+so a group can be deleted while the operator is down. Judging is a loop of our own (`reconcile`), since a kopf timer or
+daemon whose patch fails once never runs again (nolar/kopf#642).
+"""
+
+import dataclasses
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import kopf
+
+from servicegroup.operator.groups import Groups
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, PLURAL
+
+TOKEN_MINUTES = 10
+"""The kubelet renews a service account's token long before it expires; kopf itself reads it again only when refused."""
+
+PREFIX = "servicegroup.dev"
+
+
+def build_registry(groups: Groups, *, stuck: Callable[[], str | None]) -> kopf.OperatorRegistry:
+    """`stuck` says what does not move any more, or None while all loops do."""
+    registry = kopf.OperatorRegistry()
+
+    @kopf.on.event(API_GROUP, API_VERSION, PLURAL, registry=registry)
+    async def seen(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            groups.remove(body)
+        else:
+            groups.put(body)
+
+    @kopf.on.login(registry=registry)
+    async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
+        found = kopf.login_with_service_account(**kwargs)
+        if found is not None:
+            return dataclasses.replace(found, expiration=datetime.now(UTC) + timedelta(minutes=TOKEN_MINUTES))
+        return kopf.login_via_client(**kwargs)
+
+    # A probe that raises anything else is retried, and hangs instead of failing.
+    @kopf.on.probe(id="loops", errors=kopf.ErrorsMode.PERMANENT, registry=registry)
+    async def alive(**_: Any) -> str:
+        problem = stuck()
+        if problem is not None:
+            raise kopf.PermanentError(problem)
+        return "moving"
+
+    return registry
+
+
+def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
+    """Settings with the reasons in the project's notes on kopf: a watch that stalls, peers that pause, an exit that
+    hangs.
+    """
+    settings = kopf.OperatorSettings()
+    settings.peering.standalone = True
+    settings.scanning.disabled = one_namespace
+    settings.watching.server_timeout = 300
+    settings.watching.client_timeout = 310
+    settings.watching.connect_timeout = 30
+    settings.watching.inactivity_timeout = 70
+    settings.networking.request_timeout = 30
+    settings.networking.connect_timeout = 10
+    settings.networking.error_backoffs = (1, 2, 3, 5, 8)
+    settings.posting.loggers = False
+    settings.persistence.finalizer = f"{PREFIX}/unused"
+    settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)
+    settings.persistence.diffbase_storage = kopf.AnnotationsDiffBaseStorage(prefix=PREFIX)
+    settings.process.ultimate_exiting_timeout = 25
+    return settings
+
+
+async def watch(
+    groups: Groups, *, namespaces: tuple[str, ...], liveness: str | None, stuck: Callable[[], str | None]
+) -> None:
+    """Watch until the process is told to end; kopf takes SIGTERM and SIGINT."""
+    await kopf.operator(
+        registry=build_registry(groups, stuck=stuck),
+        settings=build_settings(one_namespace=bool(namespaces)),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        liveness_endpoint=liveness,
+    )

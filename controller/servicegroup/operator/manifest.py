@@ -1,0 +1,85 @@
+"""A `ComputeServiceGroup` as the API server or a file has it comes in; what it asks for goes out, checked. Pure.
+
+The API server has checked it by the resource's schema; an older schema, or a file that no server saw, has not.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from servicegroup.model import (
+    SIGHT_INTERVALS,
+    GroupKey,
+    GroupSpec,
+    InvalidName,
+    MinAvailable,
+    Override,
+    Policy,
+    check_member,
+)
+
+API_GROUP, API_VERSION, PLURAL, KIND = "servicegroup.dev", "v1alpha1", "computeservicegroups", "ComputeServiceGroup"
+
+
+class InvalidSpec(ValueError):
+    """A field of a spec that is refused; the message names the field, its value, what is allowed and what to do."""
+
+
+def key_of(body: Mapping[str, Any]) -> GroupKey:
+    metadata = body.get("metadata", {})
+    return GroupKey(metadata.get("namespace") or "default", metadata["name"])
+
+
+def spec_of(body: Mapping[str, Any]) -> GroupSpec:
+    """Raises InvalidSpec."""
+    spec = body.get("spec") or {}
+    try:
+        expected = frozenset(check_member(str(name)) for name in spec.get("expectedMembers") or ())
+        overrides = {check_member(str(item["member"])): _override(item) for item in spec.get("overrides") or ()}
+    except InvalidName as error:
+        raise InvalidSpec(str(error)) from None
+    return GroupSpec(
+        key=key_of(body),
+        policy=_policy(spec),
+        store=str(spec.get("store", "default")),
+        generation=int(body.get("metadata", {}).get("generation", 0)),
+        expected=expected,
+        overrides=overrides,
+        min_available=_min_available(spec.get("minAvailable", "51%")),
+    )
+
+
+def _policy(spec: Mapping[str, Any]) -> Policy:
+    interval = _seconds(spec, "reportIntervalSeconds", default=10, high=3600)
+    down_time = _seconds(spec, "serviceDownTimeSeconds", default=60, high=86400)
+    if down_time < SIGHT_INTERVALS * interval:
+        raise InvalidSpec(
+            f"spec.serviceDownTimeSeconds is {down_time:g}, less than {SIGHT_INTERVALS} x reportIntervalSeconds "
+            f"({interval:g}): one lost beat could be a death; raise it to at least {SIGHT_INTERVALS * interval:g}"
+        )
+    return Policy(interval, down_time)
+
+
+def _seconds(spec: Mapping[str, Any], field: str, *, default: int, high: int) -> float:
+    value = spec.get(field, default)
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
+        raise InvalidSpec(
+            f"spec.{field} is {str(value)[:60]!r}: allowed are whole seconds from 1 to {high}; correct it"
+        )
+    return float(value)
+
+
+def _override(item: Mapping[str, Any]) -> Override:
+    return Override(
+        forced_down=bool(item.get("forcedDown", False)),
+        disabled=bool(item.get("disabled", False)),
+        reason=str(item.get("reason", "")),
+    )
+
+
+def _min_available(value: int | str) -> MinAvailable:
+    text = str(value)
+    percent = text.endswith("%")
+    digits = text.removesuffix("%")
+    if not digits.isascii() or not digits.isdigit() or (percent and int(digits) > 100):  # noqa: PLR2004
+        raise InvalidSpec(f"spec.minAvailable is {text[:60]!r}: allowed is a number, or 0% to 100%; correct it")
+    return MinAvailable(int(digits), percent)

@@ -1,0 +1,231 @@
+"""The supervised loop: one for each store. Look, judge, publish to the store, hand the status on; again in a second.
+
+It is level-triggered: each pass starts from what is wanted and what is read, and remembers only views. A store that
+fails is a failed pass; an error of ours ends the loop, and with it the process.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from servicegroup.agent.doorbell import monotonic
+from servicegroup.config import InvalidSetting
+from servicegroup.evaluation import Transition, View, advance
+from servicegroup.liveness import Published
+from servicegroup.model import LONGEST_PASS, GroupKey, GroupSpec
+from servicegroup.operator import decisions
+from servicegroup.operator.conditions import StoreSight
+from servicegroup.operator.groups import Groups, Wanted
+from servicegroup.operator.outlet import Outlet
+from servicegroup.operator.restore import from_status, with_record
+from servicegroup.operator.status import refuse, render
+from servicegroup.operator.stores import StoreConfig
+from servicegroup.operator.survey import Survey, survey, watched
+from servicegroup.record import Header
+from servicegroup.store.base import Store, StoreUnavailable
+
+LOGGER = logging.getLogger("servicegroup.operator")
+SHORTEST_PASS = 0.1
+"""Seconds between two passes, however often a spec changes."""
+
+LONGEST_DEADLINE = 10.0
+"""Seconds for one call to a store, or an interval where that is shorter."""
+
+FAILED_PASSES = 2
+"""Passes that fail in a row before `StoreReachable` says so: one alone is no news (rule 3)."""
+
+
+@dataclass(slots=True)
+class Tended:
+    """What a loop remembers of a group: its view, whether the store's record was taken in, and what is not published
+    yet.
+    """
+
+    uid: str
+    view: View
+    recorded: bool = False
+    unpublished: bool = True
+    changes: tuple[Transition, ...] = ()
+
+
+@dataclass(slots=True)
+class StoreLoop:
+    config: StoreConfig
+    store_id: str
+    groups: Groups
+    outlet: Outlet
+    decisions_file: Path | None = None
+    finished: float = field(default_factory=monotonic)
+    _bell: asyncio.Event = field(init=False)
+    _executor: ThreadPoolExecutor = field(init=False)
+    _store: Store | None = None
+    _tended: dict[GroupKey, Tended] = field(default_factory=dict)
+    _failed: int = 0
+    _failure: str | None = None
+
+    def __post_init__(self) -> None:
+        self._bell = self.groups.bell()
+        # A thread of its own: a store that hangs keeps no other store's groups waiting.
+        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{self.config.name}")
+
+    async def run(self) -> None:
+        try:
+            while True:
+                started = monotonic()
+                wanted = self.groups.of_store(self.config.name)
+                if wanted:
+                    await self._pass(wanted)
+                self._forget(wanted)
+                self.finished = monotonic()
+                await self._rest(wanted, started=started)
+        finally:
+            self._executor.shutdown(wait=False, cancel_futures=True)
+            if self._store is not None:
+                self._store.close()
+
+    async def _rest(self, wanted: Mapping[GroupKey, Wanted], *, started: float) -> None:
+        period = min((spec.policy.pass_seconds for spec in _specs(wanted)), default=LONGEST_PASS)
+        await asyncio.sleep(SHORTEST_PASS)
+        with suppress(TimeoutError):
+            left = started + period - monotonic()
+            await asyncio.wait_for(self._bell.wait(), timeout=max(0.0, left))
+        self._bell.clear()
+
+    async def _pass(self, wanted: Mapping[GroupKey, Wanted]) -> None:
+        try:
+            store = self._opened()
+        except InvalidSetting as error:
+            self._refuse(wanted, str(error))
+            return
+        except StoreUnavailable as error:
+            now = monotonic()
+            found, stall = Survey(now, now, time.time(), failure=str(error)), 0.0
+        else:
+            new = [key for key in wanted if key not in self._tended or not self._tended[key].recorded]
+            timeout = min(LONGEST_DEADLINE, *(spec.policy.interval for spec in _specs(wanted)))
+            call = _survey_call(store, tuple(wanted), new=new, timeout=timeout)
+            found, stall = await watched(call, executor=self._executor)
+        self._judge(wanted, replace(found, stall=stall))
+        if found.failure is None and self._store is not None:
+            await self._publish(self._store, wanted)
+
+    def _opened(self) -> Store:
+        if self._store is None:
+            self._store = self.config.open(store_id=self.store_id)
+        return self._store
+
+    def _refuse(self, wanted: Mapping[GroupKey, Wanted], problem: str) -> None:
+        self._note_failure(problem)
+        for one in wanted.values():
+            before = self.outlet.latest(one)
+            status = refuse(
+                problem,
+                reason="StoreMisconfigured",
+                permanent=False,  # the file may be mounted yet
+                generation=one.generation,
+                before=before,
+                wall=time.time(),
+            )
+            self.outlet.status(one, status)
+
+    def _judge(self, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
+        self._note_failure(found.failure)
+        for key, one in wanted.items():
+            spec = one.spec
+            if spec is None:
+                continue
+            tended = self._tend(one, found, spec=spec)
+            tended.view, changes = advance(tended.view, found.of(key), spec=spec, wall=found.wall)
+            tended.changes += changes
+            self._tell(one, spec, tended.view, changes, found)
+
+    def _tend(self, wanted: Wanted, found: Survey, *, spec: GroupSpec) -> Tended:
+        tended = self._tended.get(wanted.key)
+        if tended is None or tended.uid != wanted.uid:
+            view = from_status(wanted.status, now=found.asked, wall=found.wall)
+            tended = self._tended[wanted.key] = Tended(wanted.uid, view)
+        if found.failure is None and not tended.recorded and wanted.key in found.records:
+            record = found.records[wanted.key]
+            tended.recorded = True
+            if record is not None:
+                tended.view = with_record(tended.view, record, status=wanted.status, policy=spec.policy, now=found.now)
+        return tended
+
+    def _tell(
+        self, wanted: Wanted, spec: GroupSpec, view: View, changes: tuple[Transition, ...], found: Survey
+    ) -> None:
+        told = decisions.notices(changes)
+        decisions.log(wanted.key, told)
+        if self.decisions_file is not None and changes:
+            decisions.append(self.decisions_file, wanted.key, changes, down_time=spec.policy.down_time, wall=found.wall)
+        status = render(
+            view,
+            spec=spec,
+            before=self.outlet.latest(wanted),
+            driver=self.config.driver,
+            sight=StoreSight(self._failure if self._failed >= FAILED_PASSES else None, view.watch.healthy is not None),
+            now=found.now,
+            wall=found.wall,
+        )
+        self.outlet.status(wanted, status)
+        self.outlet.notices(wanted, told)
+
+    async def _publish(self, store: Store, wanted: Mapping[GroupKey, Wanted]) -> None:
+        for spec in _specs(wanted):
+            tended = self._tended[spec.key]
+            call = _publish_call(store, spec, tended)
+            try:
+                await watched(call, executor=self._executor)
+            except StoreUnavailable as error:
+                LOGGER.warning("group %s: its record is not published: %s", spec.key, error)
+                tended.unpublished = True
+            else:
+                tended.unpublished, tended.changes = False, ()
+
+    def _note_failure(self, failure: str | None) -> None:
+        if failure is None:
+            if self._failed >= FAILED_PASSES:
+                LOGGER.info("store %s: answers again", self.config.name)
+            self._failed, self._failure = 0, None
+            return
+        self._failed += 1
+        if self._failed == FAILED_PASSES:
+            # The first sentence of an outage stays: one that changes with each pass would be a write each pass.
+            self._failure = failure
+            LOGGER.warning("store %s: %s", self.config.name, failure)
+
+    def _forget(self, wanted: Mapping[GroupKey, Wanted]) -> None:
+        for key in [key for key in self._tended if key not in wanted]:
+            del self._tended[key]
+
+
+def _specs(wanted: Mapping[GroupKey, Wanted]) -> list[GroupSpec]:
+    return [one.spec for one in wanted.values() if one.spec is not None]
+
+
+def _survey_call(
+    store: Store, keys: tuple[GroupKey, ...], *, new: list[GroupKey], timeout: float
+) -> Callable[[], Survey]:
+    return lambda: survey(store, keys, new=new, timeout=timeout)
+
+
+def _publish_call(store: Store, spec: GroupSpec, tended: Tended) -> Callable[[], None]:
+    view, now = tended.view, monotonic()
+    whole = tended.unpublished
+    changes: Mapping[str, Published | None] = (
+        view.published if whole else {change.member: change.after for change in tended.changes}
+    )
+    header = Header(
+        publication=view.publication,
+        policy=spec.policy,
+        epoch=view.watch.epoch or "",
+        store_back_for=0.0 if view.watch.store_back is None else now - view.watch.store_back,
+        blind_for=view.watch.blind_for(now=now),
+    )
+    timeout = min(LONGEST_DEADLINE, spec.policy.interval)
+    return lambda: store.publish(spec.key, header, changes=changes, whole=whole, timeout=timeout)

@@ -1,0 +1,63 @@
+"""Where a new operator goes on: what the one before it published, in the status and in the store, becomes a view. Pure.
+
+Status and record carry a publication number; the higher wins and the other fills gaps. From the record come also the
+store's epoch and since when it has been back, so that a restart of the operator costs C and not T.
+"""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from servicegroup.evaluation import View
+from servicegroup.liveness import restore
+from servicegroup.model import Policy
+from servicegroup.observation import Watch
+from servicegroup.operator.status import published_in, seconds
+from servicegroup.record import Record
+
+CHECKED_EVERY = 60.0
+"""Seconds by which a status may be older than the last healthy pass that it speaks of (design, section 5)."""
+
+
+def from_status(status: Mapping[str, Any], *, now: float, wall: float) -> View:
+    """The view of an operator that has not read its store yet."""
+    published = published_in(status)
+    checked = status.get("checkedTime")
+    age = max(0.0, wall - seconds(checked) - CHECKED_EVERY) if checked else 0.0
+    return View(
+        watch=Watch(blind=now),
+        judged=restore(published, sighted=now - age),
+        published=published,
+        publication=int(status.get("publication", 0)),
+    )
+
+
+def with_record(view: View, record: Record, *, status: Mapping[str, Any], policy: Policy, now: float) -> View:
+    """The view of an operator at its first healthy pass, before it takes in what it read."""
+    header = record.header
+    sighted = now - record.age
+    from_record = restore(record.members, sighted=sighted)
+    judged, published = {**view.judged, **from_record}, {**view.published, **record.members}
+    if view.publication > header.publication:
+        judged, published = {**from_record, **view.judged}, {**record.members, **view.published}
+    return replace(
+        view,
+        watch=_watch(view.watch, record, status=status, policy=policy, now=now),
+        judged=judged,
+        published=published,
+        publication=max(view.publication, header.publication),
+    )
+
+
+def _watch(watch: Watch, record: Record, *, status: Mapping[str, Any], policy: Policy, now: float) -> Watch:
+    header = record.header
+    blind = replace(watch, blind=now - record.age - header.blind_for)
+    # Longer than T ago nobody knows what the store went through since; and one that was published as unreachable was.
+    if record.age > policy.down_time or _unreachable(status) or watch.broken:
+        return replace(blind, epoch=header.epoch)
+    return replace(blind, epoch=header.epoch, store_back=now - record.age - header.store_back_for)
+
+
+def _unreachable(status: Mapping[str, Any]) -> bool:
+    found = (item for item in status.get("conditions") or () if item.get("type") == "StoreReachable")
+    return any(item.get("status") == "False" for item in found)

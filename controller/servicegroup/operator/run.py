@@ -1,0 +1,112 @@
+"""The operator's composition root: configuration in, one process of supervised tasks; when one ends, all end."""
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from servicegroup.agent.doorbell import monotonic
+from servicegroup.config import InvalidSetting
+from servicegroup.operator import problems
+from servicegroup.operator.groups import Groups
+from servicegroup.operator.manifest import KIND
+from servicegroup.operator.outlet import Outlet, StoreOnly
+from servicegroup.operator.reconcile import StoreLoop
+from servicegroup.operator.stores import StoreConfig
+
+STUCK_SECONDS = 120.0
+"""A pass has deadlines of 10 s for each of a handful of calls; who does not end one in this time never will."""
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """`namespaces` empty: all. `liveness` is kopf's URL to serve the probe on; `decisions` a file to append to."""
+
+    stores: Mapping[str, StoreConfig]
+    store_id: str
+    namespaces: tuple[str, ...] = ()
+    liveness: str | None = None
+    decisions: Path | None = None
+
+
+async def with_kubernetes(configuration: Configuration) -> None:
+    """Until SIGTERM or SIGINT. Raises whatever ended a task; the process must end with it."""
+    # Both libraries take a second to import and 60 MiB: an operator without Kubernetes needs neither.
+    from servicegroup.operator import cluster, handlers, publishing
+
+    groups = Groups()
+    api = await cluster.connect()
+    outlet = publishing.ToCluster(api, groups)
+    loops = _loops(configuration, groups, outlet)
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            # Before kopf: it cancels, on its way out, whatever was started after it.
+            ours = [tasks.create_task(work) for work in (outlet.run(), *_work(configuration, groups, outlet, loops))]
+            await asyncio.sleep(0)
+            await handlers.watch(
+                groups,
+                namespaces=configuration.namespaces,
+                liveness=configuration.liveness,
+                stuck=lambda: stuck(loops, now=monotonic()),
+            )
+            for task in ours:
+                task.cancel()
+    finally:
+        await api.close()
+
+
+async def without_kubernetes(configuration: Configuration, manifests: Path) -> None:
+    """The same rules and the same loops over groups from a file, published to the store alone; until SIGTERM or
+    SIGINT.
+    """
+    groups = Groups()
+    for body in read_manifests(manifests):
+        groups.put(body)
+    loops = _loops(configuration, groups, outlet := StoreOnly())
+    ended = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, ended.set)
+    async with asyncio.TaskGroup() as tasks:
+        ours = [tasks.create_task(work) for work in _work(configuration, groups, outlet, loops)]
+        await ended.wait()
+        for task in ours:
+            task.cancel()
+
+
+def _loops(configuration: Configuration, groups: Groups, outlet: Outlet) -> list[StoreLoop]:
+    return [
+        StoreLoop(store, configuration.store_id, groups, outlet, configuration.decisions)
+        for store in configuration.stores.values()
+    ]
+
+
+def _work(configuration: Configuration, groups: Groups, outlet: Outlet, loops: list[StoreLoop]) -> list[Any]:
+    return [*(loop.run() for loop in loops), problems.report(groups, stores=configuration.stores, outlet=outlet)]
+
+
+def stuck(loops: list[StoreLoop], *, now: float) -> str | None:
+    """Which store's loop has not ended a pass for too long: a sign that only a restart helps."""
+    late = [loop.config.name for loop in loops if now - loop.finished > STUCK_SECONDS]
+    return f"no pass ended for {STUCK_SECONDS:.0f} s: store {', '.join(late)}" if late else None
+
+
+def read_manifests(path: Path) -> list[dict[str, Any]]:
+    """The ComputeServiceGroups of a YAML file. Raises InvalidSetting."""
+    with contextlib.suppress(yaml.YAMLError, UnicodeDecodeError):
+        try:
+            found = [body for body in yaml.safe_load_all(path.read_text(encoding="utf-8")) if body is not None]
+        except OSError as error:
+            raise InvalidSetting(f"--groups names {path}, which cannot be read: {error.strerror}; correct it") from None
+        if found and all(isinstance(body, dict) and body.get("kind") == KIND and _name(body) for body in found):
+            return found
+    raise InvalidSetting(f"--groups names {path}, which holds no YAML of {KIND} resources alone; correct it")
+
+
+def _name(body: Mapping[str, Any]) -> bool:
+    metadata = body.get("metadata")
+    return isinstance(metadata, Mapping) and isinstance(metadata.get("name"), str)

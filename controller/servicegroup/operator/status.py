@@ -1,0 +1,184 @@
+"""The status of the resource: what is known of a group comes in, the status goes out; and back again. Pure.
+
+It is small at any number of members and any length of names (`BYTES_OF_A_LIST`), and no field in it changes with a
+beat.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from servicegroup.evaluation import View, duplicates
+from servicegroup.liveness import Published
+from servicegroup.model import GroupSpec, Reason, Verdict
+from servicegroup.operator import conditions
+from servicegroup.operator.conditions import StoreSight
+
+LONGEST_LIST = 100
+"""Members that a list names at most: one kubectl screen, and the resource's schema."""
+
+BYTES_OF_A_LIST = 48 * 1024
+"""Two lists and the rest stay under 128 KiB, a twelfth of what etcd takes."""
+
+SUMMARY_LENGTH = 60
+"""Characters of names in the wide column NOT-UP; more would push the other columns off a screen."""
+
+_LEADING = ("counts", "notUp", "notUpTruncated", "notUpSummary", "members")
+"""What a new operator leaves alone until it has read the store."""
+
+
+def render(
+    view: View, *, spec: GroupSpec, before: Mapping[str, Any], driver: str, sight: StoreSight, now: float, wall: float
+) -> dict[str, Any]:
+    """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970."""
+    watch = view.watch
+    unread = watch.healthy is None and before.get("counts", {}).get("total", 0) > LONGEST_LIST
+    counts = before["counts"] if unread else _counts(view.published)
+    states = [
+        conditions.available(
+            up=counts["up"],
+            unknown=counts["unknown"],
+            total=counts["total"],
+            needed=spec.min_available,
+            blind=watch.broken,
+            read_once=watch.healthy is not None,
+        ),
+        conditions.ready(blind_for=watch.blind_for(now=now), down_time=spec.policy.down_time),
+        conditions.store_reachable(sight),
+        conditions.stalled(None),
+        conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
+    ]
+    lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
+    return {
+        "observedGeneration": spec.generation,
+        "publication": view.publication,
+        "driver": driver,
+        "effective": {
+            "reportIntervalSeconds": round(spec.policy.interval),
+            "serviceDownTimeSeconds": round(spec.policy.down_time),
+        },
+        **_checked(view, before, now=now, wall=wall),
+        "counts": counts,
+        **lists,
+        "conditions": conditions.render(states, before=before, generation=spec.generation, now=timestamp(wall)),
+    }
+
+
+def refuse(
+    problem: str, *, reason: str, permanent: bool, generation: int, before: Mapping[str, Any], wall: float
+) -> dict[str, Any]:
+    """The status of a group that cannot be evaluated: what was published stays, and who reads it is told."""
+    states = [
+        conditions.Condition("Available", "Unknown", reason, "the group is not evaluated"),
+        conditions.Condition("Ready", "False", reason, problem),
+        conditions.Condition("StoreReachable", "Unknown", reason, "the store is not read"),
+        conditions.stalled(problem if permanent else None, reason=reason),
+    ]
+    kept = {name: value for name, value in before.items() if name != "conditions"}
+    rendered = conditions.render(states, before=before, generation=generation, now=timestamp(wall))
+    return kept | {"observedGeneration": generation, "conditions": rendered}
+
+
+def _checked(view: View, before: Mapping[str, Any], *, now: float, wall: float) -> dict[str, str]:
+    if view.watch.healthy is None:
+        return {"checkedTime": before["checkedTime"]} if "checkedTime" in before else {}
+    return {"checkedTime": timestamp(wall - (now - view.watch.healthy))}
+
+
+def _counts(published: Mapping[str, Published]) -> dict[str, Any]:
+    said = published.values()
+    verdicts = [one.verdict for one in said]
+    up, total = verdicts.count(Verdict.UP), len(published)
+    return {
+        "total": total,
+        "up": up,
+        "down": verdicts.count(Verdict.DOWN),
+        "unknown": verdicts.count(Verdict.UNKNOWN),
+        "forcedDown": sum(one.reason is Reason.FORCED_DOWN for one in said),
+        "disabled": sum(one.disabled for one in said),
+        "draining": sum(one.draining for one in said),
+        "missing": sum(one.reason is Reason.MISSING for one in said),
+        "summary": f"{up}/{total}",
+    }
+
+
+def _lists(published: Mapping[str, Published]) -> dict[str, Any]:
+    order = {Verdict.DOWN: 0, Verdict.UNKNOWN: 1}
+    not_up = sorted(
+        ((member, said) for member, said in published.items() if said.verdict is not Verdict.UP),
+        key=lambda item: (order[item[1].verdict], item[1].since, item[0]),
+    )
+    listed = _fitting(_entry(member, said) for member, said in not_up[:LONGEST_LIST])
+    lists: dict[str, Any] = {
+        "notUp": listed,
+        "notUpTruncated": len(listed) < len(not_up),
+        "notUpSummary": _summary([member for member, _ in not_up]),
+    }
+    if len(published) <= LONGEST_LIST:
+        members = _fitting(_entry(member, published[member], marks=True) for member in sorted(published))
+        if len(members) == len(published):
+            lists["members"] = members
+    return lists
+
+
+def _entry(member: str, said: Published, *, marks: bool = False) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "member": member,
+        "verdict": str(said.verdict),
+        "reason": str(said.reason),
+        "since": timestamp(said.since),
+    }
+    if marks and said.disabled:
+        entry["disabled"] = True
+    if marks and said.draining:
+        entry["draining"] = True
+    return entry
+
+
+def _fitting(entries: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    fitting, room = [], BYTES_OF_A_LIST
+    for entry in entries:
+        room -= len(json.dumps(entry, ensure_ascii=False).encode()) + 2
+        if room < 0:
+            break
+        fitting.append(entry)
+    return fitting
+
+
+def _summary(names: Sequence[str]) -> str:
+    shown: list[str] = []
+    for name in names:
+        if shown and len(",".join([*shown, name])) > SUMMARY_LENGTH:
+            break
+        shown.append(name if len(name) <= SUMMARY_LENGTH else name[: SUMMARY_LENGTH - 1] + "…")
+    rest = len(names) - len(shown)
+    return ",".join([*shown, f"+{rest}"] if rest else shown)
+
+
+def published_in(status: Mapping[str, Any]) -> dict[str, Published]:
+    """The verdicts that a status names: all of them in a small group, else those who are not up."""
+    entries = status.get("members") or status.get("notUp") or ()
+    return {entry["member"]: _said(entry) for entry in entries}
+
+
+def _said(entry: Mapping[str, Any]) -> Published:
+    try:
+        reason = Reason(entry["reason"])
+    except ValueError:
+        reason = Reason.NOT_WATCHING  # of another version's words: the verdict counts, the reason comes anew
+    return Published(
+        verdict=Verdict(entry["verdict"]),
+        reason=reason,
+        since=seconds(entry["since"]),
+        disabled=bool(entry.get("disabled", False)),
+        draining=bool(entry.get("draining", False)),
+    )
+
+
+def timestamp(wall: float) -> str:
+    return datetime.fromtimestamp(wall, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,106 @@
+"""When a status is written: at once when something changed, then at most once a second a group; and the time of the
+last check once a minute. An API server that is away costs nothing: the newest status of a group waits, older ones are
+gone.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from servicegroup.model import GroupKey
+from servicegroup.operator.cluster import ClusterUnavailable, StatusRefused
+from servicegroup.operator.restore import CHECKED_EVERY
+from servicegroup.operator.status import seconds
+
+LOGGER = logging.getLogger("servicegroup.operator")
+WRITE_EVERY = 1.0
+RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
+WRITES_AT_ONCE = 4
+
+
+@dataclass(slots=True)
+class _Desk:
+    """A group's status: what the API server has, what it ought to have, and when it may be told."""
+
+    written: Mapping[str, Any]
+    wanted: Mapping[str, Any]
+    not_before: float = 0.0
+    failures: int = 0
+
+
+@dataclass(slots=True)
+class Writer:
+    """`write` puts a status where readers find it, and may raise what `cluster` raises."""
+
+    write: Callable[[GroupKey, Mapping[str, Any]], Awaitable[None]]
+    clock: Callable[[], float] = time.monotonic
+    _desks: dict[GroupKey, _Desk] = field(default_factory=dict)
+    _bell: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def latest(self, key: GroupKey, first: Mapping[str, Any]) -> Mapping[str, Any]:
+        """The status that the next one of this group follows; `first` where none was offered yet."""
+        desk = self._desks.get(key)
+        return first if desk is None else desk.wanted
+
+    def offer(self, key: GroupKey, status: Mapping[str, Any], *, first: Mapping[str, Any]) -> None:
+        desk = self._desks.setdefault(key, _Desk(written=first, wanted=first))
+        desk.wanted = status
+        if due(desk.written, status):
+            self._bell.set()
+
+    def forget(self, key: GroupKey) -> None:
+        self._desks.pop(key, None)
+
+    async def run(self) -> None:
+        gate = asyncio.Semaphore(WRITES_AT_ONCE)
+        while True:
+            waiting = [key for key, desk in self._desks.items() if due(desk.written, desk.wanted)]
+            now = self.clock()
+            ready = [key for key in waiting if self._desks[key].not_before <= now]
+            await asyncio.gather(*(self._write(key, gate) for key in ready))
+            self._bell.clear()
+            pauses = [self._desks[key].not_before - now for key in waiting if key in self._desks and key not in ready]
+            try:
+                await asyncio.wait_for(self._bell.wait(), timeout=max(0.05, min(pauses, default=WRITE_EVERY)))
+            except TimeoutError:
+                continue
+
+    async def _write(self, key: GroupKey, gate: asyncio.Semaphore) -> None:
+        async with gate:
+            desk = self._desks[key]
+            status = desk.wanted
+            try:
+                await self.write(key, status)
+            except ClusterUnavailable as error:
+                self._failed(desk, key, error)
+            except StatusRefused as error:
+                # Written again when it changes; the same bytes would be refused again.
+                LOGGER.error("group %s: its status is refused: %s", key, error)  # noqa: TRY400 - no traceback
+                desk.written, desk.not_before = status, self.clock() + RETRY_SECONDS[-1]
+            else:
+                if desk.failures:
+                    LOGGER.info("group %s: its status is written again", key)
+                desk.written, desk.failures, desk.not_before = status, 0, self.clock() + WRITE_EVERY
+
+    def _failed(self, desk: _Desk, key: GroupKey, error: ClusterUnavailable) -> None:
+        if not desk.failures:
+            LOGGER.warning("group %s: its status waits: %s", key, error)
+        desk.not_before = self.clock() + RETRY_SECONDS[min(desk.failures, len(RETRY_SECONDS) - 1)]
+        desk.failures += 1
+
+
+def due(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    """Whether the API server must be told: something changed, or the time of the last check is a minute newer."""
+    if _without_time(written) != _without_time(wanted):
+        return True
+    before, after = written.get("checkedTime"), wanted.get("checkedTime")
+    if before is None or after is None:
+        return before != after
+    return seconds(after) - seconds(before) >= CHECKED_EVERY
+
+
+def _without_time(status: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in status.items() if name != "checkedTime"}
