@@ -22,6 +22,8 @@ def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.envi
         module.add(commands)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    for chatty in ("kopf.objects", "kopf.activities.probe", "aiohttp.access"):  # a line for each event and probe
+        logging.getLogger(chatty).setLevel(logging.WARNING)
     try:
         code: int = arguments.run(arguments, environ)
     except (InvalidSetting, InvalidName, InvalidStore) as error:

@@ -42,7 +42,9 @@ def advance(view: View, seen: Pass, *, spec: GroupSpec, wall: float) -> tuple[Vi
     observations = view.observations
     if seen.healthy:
         known = observations if view.watch.healthy is not None else _absent(view.judged, seen, policy=spec.policy)
-        observations = observe(known, seen.facts, watch=watch, previous=view.watch.healthy, policy=spec.policy)
+        observations = observe(
+            known, seen.facts, watch=watch, previous=view.watch.healthy, policy=spec.policy, stall=seen.stall
+        )
     after = replace(view, watch=watch, observations=observations)
     moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
     judged = _judge_all(after, spec=spec, moment=moment)

@@ -78,11 +78,14 @@ def judge(
     policy = policy.promised(seen.interval)
     if _dead(before, seen):
         return before
-    if seen.silent_for(now=moment.now) <= policy.down_time:
+    silent = seen.silent_for(now=moment.now) > policy.down_time
+    if not silent and seen.incarnation:
         return _judged(before, Verdict.UP, Reason.BEATING, moment=moment, sighted=None)
-    if moment.healthy and watch.watched(policy, now=moment.now):
+    # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
+    met = moment.now - seen.met >= policy.sight
+    if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
         return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
-    return _unconfirmed(before, policy=policy, watch=watch, moment=moment)
+    return _unconfirmed(before, seen, policy=policy, watch=watch, moment=moment)
 
 
 def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
@@ -90,7 +93,7 @@ def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: M
         return _judged(before, Verdict.UNKNOWN, Reason.MISSING, moment=moment)
     if before.verdict is Verdict.DOWN:
         return before
-    return _unconfirmed(before, policy=policy, watch=watch, moment=moment)
+    return _unconfirmed(before, None, policy=policy, watch=watch, moment=moment)
 
 
 def _dead(before: Judgement | None, seen: Observation) -> bool:
@@ -99,9 +102,13 @@ def _dead(before: Judgement | None, seen: Observation) -> bool:
     return seen.fresh is None or seen.fresh <= before.at
 
 
-def _unconfirmed(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
+def _unconfirmed(
+    before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
+) -> Judgement:
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
+        if sighted is not None and seen is not None:
+            sighted = min(sighted, seen.beat + policy.down_time)  # the observer before us may not have had sight either
         if sighted is not None and moment.now - sighted <= policy.down_time:
             return _judged(before, Verdict.UP, before.reason, moment=moment, sighted=sighted)
     reason = Reason.STORE_UNREACHABLE if watch.broken else Reason.NOT_WATCHING

@@ -120,8 +120,9 @@ def _first(earlier: float | None, now: float) -> float:
 class Observation:
     """What the observer saw of one member.
 
-    `beat` is the time of its last beat, `fresh` when the last change was read (None: only baselines so far), `past` the
-    owners before this one, `flips` when ownership went back to one of them.
+    `beat` is the time of its last beat, `fresh` when the last change was read (None: only baselines so far), `met` when
+    the first row of this incarnation was read, `past` the owners before this one, `flips` when ownership went back to
+    one of them. Without an incarnation there is no row: `beat` is then only the time that it cannot be younger than.
     """
 
     incarnation: str
@@ -130,6 +131,7 @@ class Observation:
     state: State
     beat: float
     fresh: float | None = None
+    met: float = float("-inf")
     past: tuple[str, ...] = ()
     flips: tuple[float, ...] = ()
 
@@ -142,26 +144,36 @@ class Observation:
 
 
 def observe(
-    before: Mapping[str, Observation], facts: Iterable[Fact], *, watch: Watch, previous: float | None, policy: Policy
+    before: Mapping[str, Observation],
+    facts: Iterable[Fact],
+    *,
+    watch: Watch,
+    previous: float | None,
+    policy: Policy,
+    stall: float = 0.0,
 ) -> dict[str, Observation]:
-    """The observations after a healthy pass: `watch` is that pass's, `previous` the time of the healthy one before."""
+    """The observations after a healthy pass: `watch` is that pass's, `previous` the time of the healthy one before.
+
+    An observer that stood still in the pass for `stall` may have read the facts that long ago.
+    """
     now = watch.healthy
     if now is None:
         raise ValueError("facts are observed in healthy passes only")
     since = None if watch.rebased else previous
+    stood = stall if stall > policy.longest_gap else 0.0
     after = dict(before)
     for fact in facts:
         seen = before.get(fact.member)
+        stamp = now - stood - max(0.0, fact.age)
         after[fact.member] = (
-            _first_sight(fact, now=now, since=since, policy=policy)
+            _first_sight(fact, now=now, stamp=stamp, since=since, policy=policy)
             if seen is None
-            else _next_sight(seen, fact, now=now, since=since, policy=policy)
+            else _next_sight(seen, fact, now=now, stamp=stamp, since=since, policy=policy)
         )
     return after
 
 
-def _first_sight(fact: Fact, *, now: float, since: float | None, policy: Policy) -> Observation:
-    stamp = now - max(0.0, fact.age)
+def _first_sight(fact: Fact, *, now: float, stamp: float, since: float | None, policy: Policy) -> Observation:
     is_beat = since is not None and fact.state is not State.LEFT and _recent(fact, policy)
     return Observation(
         incarnation=fact.incarnation,
@@ -170,19 +182,23 @@ def _first_sight(fact: Fact, *, now: float, since: float | None, policy: Policy)
         state=fact.state,
         beat=max(stamp, since) if is_beat and since is not None else stamp,
         fresh=now if is_beat else None,
+        met=now,
     )
 
 
-def _next_sight(seen: Observation, fact: Fact, *, now: float, since: float | None, policy: Policy) -> Observation:
+def _next_sight(
+    seen: Observation, fact: Fact, *, now: float, stamp: float, since: float | None, policy: Policy
+) -> Observation:
     same = fact.incarnation == seen.incarnation
     if same and (seen.state is State.LEFT or (fact.sequence == seen.sequence and fact.state is not State.LEFT)):
         return seen  # a late write of one that has left, or nothing new
     if fact.state is State.LEFT:
-        return seen if fact.incarnation in seen.past else replace(_owned(seen, fact, flip=None), state=State.LEFT)
+        if fact.incarnation in seen.past:
+            return seen
+        return replace(_owned(seen, fact, now=now, flip=False), state=State.LEFT)
     changed = not same or fact.sequence > seen.sequence
     is_beat = changed and since is not None and _recent(fact, policy)
-    stamp = now - max(0.0, fact.age)
-    after = _owned(seen, fact, flip=now if is_beat else None)
+    after = _owned(seen, fact, now=now, flip=is_beat)
     if not is_beat or since is None:
         return replace(after, beat=max(seen.beat, stamp))
     return replace(after, beat=max(seen.beat, stamp, since), fresh=now)
@@ -192,14 +208,15 @@ def _recent(fact: Fact, policy: Policy) -> bool:
     return fact.age <= policy.promised(fact.interval).down_time
 
 
-def _owned(seen: Observation, fact: Fact, *, flip: float | None) -> Observation:
+def _owned(seen: Observation, fact: Fact, *, now: float, flip: bool) -> Observation:
     after = replace(seen, sequence=fact.sequence, interval=fact.interval, state=fact.state)
     if fact.incarnation == seen.incarnation:
         return after
-    back = flip is not None and fact.incarnation in seen.past
+    back = fact.incarnation in seen.past
     return replace(
         after,
         incarnation=fact.incarnation,
+        met=seen.met if back else now,
         past=(*(i for i in seen.past if i != fact.incarnation), seen.incarnation)[-REMEMBERED_OWNERS:],
-        flips=(*seen.flips, flip)[-2:] if back and flip is not None else seen.flips,
+        flips=(*seen.flips, now)[-2:] if back and flip else seen.flips,
     )

@@ -3,16 +3,12 @@
 import contextlib
 import os
 import select
-import time
 from typing import Self
+
+from servicegroup.clock import monotonic
 
 LONGEST_SLEEP = 1.0
 """Seconds: a sleeping process notices after this at the latest that its machine was suspended."""
-
-
-def monotonic() -> float:
-    """Seconds of a clock that no one sets and that counts a suspend."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME) if hasattr(time, "CLOCK_BOOTTIME") else time.monotonic()
 
 
 class Doorbell:

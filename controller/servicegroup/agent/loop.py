@@ -10,9 +10,10 @@ import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
-from servicegroup.agent.doorbell import Doorbell, monotonic
+from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.ownership import Role, Standing, beaten, joined
 from servicegroup.agent.rhythm import Rhythm, start_delay
+from servicegroup.clock import monotonic
 from servicegroup.model import Beat, GroupKey, Receipt, State
 from servicegroup.store.base import AgentStore, StoreUnavailable
 

@@ -12,6 +12,7 @@ import aiohttp
 from kubernetes.aio import client, config
 from kubernetes.aio.client.exceptions import ApiException
 
+from servicegroup.config import InvalidSetting
 from servicegroup.model import GroupKey
 from servicegroup.operator.decisions import Notice
 from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
@@ -38,12 +39,16 @@ class Cluster:
         self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
 
-    async def write_status(self, key: GroupKey, status: Mapping[str, Any]) -> None:
-        """Make it the status of the resource, if that exists. Raises ClusterUnavailable, StatusRefused."""
+    async def write_status(self, address: tuple[GroupKey, str], status: Mapping[str, Any]) -> None:
+        """Make it the status of the resource of this key and uid, if that exists.
+
+        Raises ClusterUnavailable, StatusRefused.
+        """
+        key, uid = address
         body = {
             "apiVersion": f"{API_GROUP}/{API_VERSION}",
             "kind": KIND,
-            "metadata": {"name": key.name, "namespace": key.namespace},
+            "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
             "status": status,
         }
         await self._tried(
@@ -108,10 +113,15 @@ def _message(error: ApiException) -> str:
 
 
 async def connect() -> Cluster:
-    """By the pod's service account, else by KUBECONFIG. Raises kubernetes.aio.config.ConfigException."""
+    """By the pod's service account, else by KUBECONFIG. Raises InvalidSetting."""
     configuration = client.Configuration()
     try:
         config.load_incluster_config(configuration)  # type: ignore[no-untyped-call]
     except config.ConfigException:
-        await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        try:
+            await config.load_kube_config(client_configuration=configuration)  # type: ignore[no-untyped-call]
+        except config.ConfigException as error:
+            raise InvalidSetting(
+                f"no cluster: this is no pod, and KUBECONFIG names none that can be used ({error})"
+            ) from None
     return Cluster(client.ApiClient(configuration))

@@ -63,14 +63,14 @@ def store_reachable(sight: StoreSight) -> Condition:
 
 def stalled(problem: str | None, *, reason: str = "InvalidSpec") -> Condition:
     if problem is None:
-        return Condition("Stalled", "False", "None", "nothing needs a change of the spec")
+        return Condition("Stalled", "False", "SpecAccepted", "nothing needs a change of the spec")
     return Condition("Stalled", "True", reason, problem)
 
 
 def duplicate(members: Iterable[str]) -> Condition:
     names = ", ".join(members)
     if not names:
-        return Condition("DuplicateMember", "False", "None", "each member has one agent")
+        return Condition("DuplicateMember", "False", "OneAgentEach", "each member has one agent")
     message = f"two agents take these members from each other, let one run per node: {names}"
     return Condition("DuplicateMember", "True", "TwoAgents", message)
 

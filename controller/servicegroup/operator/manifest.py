@@ -19,6 +19,9 @@ from servicegroup.model import (
 
 API_GROUP, API_VERSION, PLURAL, KIND = "servicegroup.dev", "v1alpha1", "computeservicegroups", "ComputeServiceGroup"
 
+MOST_NEEDED = 100_000
+"""Members, as in the resource's schema."""
+
 
 class InvalidSpec(ValueError):
     """A field of a spec that is refused; the message names the field, its value, what is allowed and what to do."""
@@ -32,9 +35,11 @@ def key_of(body: Mapping[str, Any]) -> GroupKey:
 def spec_of(body: Mapping[str, Any]) -> GroupSpec:
     """Raises InvalidSpec."""
     spec = body.get("spec") or {}
+    if not isinstance(spec, Mapping):
+        raise InvalidSpec(f"spec is {str(spec)[:60]!r}: allowed are fields and their values; correct it")
     try:
-        expected = frozenset(check_member(str(name)) for name in spec.get("expectedMembers") or ())
-        overrides = {check_member(str(item["member"])): _override(item) for item in spec.get("overrides") or ()}
+        expected = frozenset(check_member(str(name)) for name in _list(spec, "expectedMembers"))
+        overrides = dict(_override(item) for item in _list(spec, "overrides"))
     except InvalidName as error:
         raise InvalidSpec(str(error)) from None
     return GroupSpec(
@@ -68,18 +73,36 @@ def _seconds(spec: Mapping[str, Any], field: str, *, default: int, high: int) ->
     return float(value)
 
 
-def _override(item: Mapping[str, Any]) -> Override:
-    return Override(
-        forced_down=bool(item.get("forcedDown", False)),
-        disabled=bool(item.get("disabled", False)),
+def _list(spec: Mapping[str, Any], field: str) -> list[Any]:
+    value = spec.get(field) or []
+    if not isinstance(value, list):
+        raise InvalidSpec(f"spec.{field} is {str(value)[:60]!r}: allowed is a list; correct it")
+    return value
+
+
+def _override(item: Any) -> tuple[str, Override]:
+    if not isinstance(item, Mapping) or "member" not in item:
+        raise InvalidSpec(f"spec.overrides has {str(item)[:60]!r}: each entry names its member; add it, or remove this")
+    return check_member(str(item["member"])), Override(
+        forced_down=_flag(item, "forcedDown"),
+        disabled=_flag(item, "disabled"),
         reason=str(item.get("reason", "")),
     )
+
+
+def _flag(item: Mapping[str, Any], field: str) -> bool:
+    value = item.get(field, False)
+    if not isinstance(value, bool):
+        raise InvalidSpec(f"spec.overrides: {field} is {str(value)[:60]!r}: allowed are true or false; correct it")
+    return value
 
 
 def _min_available(value: int | str) -> MinAvailable:
     text = str(value)
     percent = text.endswith("%")
     digits = text.removesuffix("%")
-    if not digits.isascii() or not digits.isdigit() or (percent and int(digits) > 100):  # noqa: PLR2004
-        raise InvalidSpec(f"spec.minAvailable is {text[:60]!r}: allowed is a number, or 0% to 100%; correct it")
+    if not (digits.isascii() and digits.isdigit()) or int(digits[:9]) > (100 if percent else MOST_NEEDED):
+        raise InvalidSpec(
+            f"spec.minAvailable is {text[:60]!r}: allowed is a number up to {MOST_NEEDED}, or 0% to 100%; correct it"
+        )
     return MinAvailable(int(digits), percent)

@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from servicegroup.model import GroupKey
 from servicegroup.operator.cluster import Cluster, ClusterUnavailable, StatusRefused
 from servicegroup.operator.decisions import Notice
 from servicegroup.operator.groups import Groups, Wanted
 from servicegroup.operator.status import timestamp
-from servicegroup.operator.writer import Writer
+from servicegroup.operator.writer import Address, Writer
 
 LOGGER = logging.getLogger("servicegroup.operator")
 EVENTS_WAITING = 1000
@@ -34,10 +33,10 @@ class ToCluster:
         self._events = asyncio.Queue(EVENTS_WAITING)
 
     def latest(self, wanted: Wanted) -> Mapping[str, Any]:
-        return self._writer.latest(wanted.key, wanted.status)
+        return self._writer.latest((wanted.key, wanted.uid), wanted.status)
 
     def status(self, wanted: Wanted, status: Mapping[str, Any]) -> None:
-        self._writer.offer(wanted.key, status, first=wanted.status)
+        self._writer.offer((wanted.key, wanted.uid), status, first=wanted.status)
 
     def notices(self, wanted: Wanted, told: list[Notice]) -> None:
         for notice in told:
@@ -73,11 +72,11 @@ class ToCluster:
         return True
 
     async def _forget_deleted(self) -> None:
-        bell, known = self.groups.bell(), set[GroupKey]()
+        bell, known = self.groups.bell(), set[Address]()
         while True:
             await bell.wait()
             bell.clear()
-            now = {wanted.key for wanted in self.groups.all()}
+            now = {(wanted.key, wanted.uid) for wanted in self.groups.all()}
             for key in known - now:
                 self._writer.forget(key)
             known = now

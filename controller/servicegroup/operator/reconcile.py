@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from servicegroup.agent.doorbell import monotonic
+from servicegroup.clock import monotonic
 from servicegroup.config import InvalidSetting
 from servicegroup.evaluation import Transition, View, advance
 from servicegroup.liveness import Published
@@ -98,7 +98,7 @@ class StoreLoop:
 
     async def _pass(self, wanted: Mapping[GroupKey, Wanted]) -> None:
         try:
-            store = self._opened()
+            store, _ = await watched(self._opened, executor=self._executor)
         except InvalidSetting as error:
             self._refuse(wanted, str(error))
             return
@@ -147,13 +147,15 @@ class StoreLoop:
     def _tend(self, wanted: Wanted, found: Survey, *, spec: GroupSpec) -> Tended:
         tended = self._tended.get(wanted.key)
         if tended is None or tended.uid != wanted.uid:
-            view = from_status(wanted.status, now=found.asked, wall=found.wall)
+            view = from_status(self.outlet.latest(wanted), now=found.asked, wall=found.wall)
             tended = self._tended[wanted.key] = Tended(wanted.uid, view)
         if found.failure is None and not tended.recorded and wanted.key in found.records:
             record = found.records[wanted.key]
             tended.recorded = True
             if record is not None:
-                tended.view = with_record(tended.view, record, status=wanted.status, policy=spec.policy, now=found.now)
+                tended.view = with_record(
+                    tended.view, record, status=self.outlet.latest(wanted), policy=spec.policy, now=found.now
+                )
         return tended
 
     def _tell(

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from servicegroup.agent.doorbell import monotonic
+from servicegroup.clock import monotonic
 from servicegroup.config import InvalidSetting
 from servicegroup.operator import problems
 from servicegroup.operator.groups import Groups

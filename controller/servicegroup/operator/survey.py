@@ -12,7 +12,7 @@ from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from typing import TypeVar
 
-from servicegroup.agent.doorbell import monotonic
+from servicegroup.clock import monotonic
 from servicegroup.model import Fact, GroupKey
 from servicegroup.observation import Pass
 from servicegroup.record import Record

@@ -16,6 +16,9 @@ from servicegroup.operator.restore import CHECKED_EVERY
 from servicegroup.operator.status import seconds
 
 LOGGER = logging.getLogger("servicegroup.operator")
+Address = tuple[GroupKey, str]
+"""A group and its uid: one that was deleted and made again is another, with nothing written yet."""
+
 WRITE_EVERY = 1.0
 RETRY_SECONDS = (1.0, 2.0, 5.0, 10.0)
 WRITES_AT_ONCE = 4
@@ -35,23 +38,23 @@ class _Desk:
 class Writer:
     """`write` puts a status where readers find it, and may raise what `cluster` raises."""
 
-    write: Callable[[GroupKey, Mapping[str, Any]], Awaitable[None]]
+    write: Callable[[Address, Mapping[str, Any]], Awaitable[None]]
     clock: Callable[[], float] = time.monotonic
-    _desks: dict[GroupKey, _Desk] = field(default_factory=dict)
+    _desks: dict[Address, _Desk] = field(default_factory=dict)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def latest(self, key: GroupKey, first: Mapping[str, Any]) -> Mapping[str, Any]:
+    def latest(self, key: Address, first: Mapping[str, Any]) -> Mapping[str, Any]:
         """The status that the next one of this group follows; `first` where none was offered yet."""
         desk = self._desks.get(key)
         return first if desk is None else desk.wanted
 
-    def offer(self, key: GroupKey, status: Mapping[str, Any], *, first: Mapping[str, Any]) -> None:
+    def offer(self, key: Address, status: Mapping[str, Any], *, first: Mapping[str, Any]) -> None:
         desk = self._desks.setdefault(key, _Desk(written=first, wanted=first))
         desk.wanted = status
         if due(desk.written, status):
             self._bell.set()
 
-    def forget(self, key: GroupKey) -> None:
+    def forget(self, key: Address) -> None:
         self._desks.pop(key, None)
 
     async def run(self) -> None:
@@ -68,7 +71,7 @@ class Writer:
             except TimeoutError:
                 continue
 
-    async def _write(self, key: GroupKey, gate: asyncio.Semaphore) -> None:
+    async def _write(self, key: Address, gate: asyncio.Semaphore) -> None:
         async with gate:
             desk = self._desks[key]
             status = desk.wanted
@@ -78,16 +81,16 @@ class Writer:
                 self._failed(desk, key, error)
             except StatusRefused as error:
                 # Written again when it changes; the same bytes would be refused again.
-                LOGGER.error("group %s: its status is refused: %s", key, error)  # noqa: TRY400 - no traceback
+                LOGGER.error("group %s: its status is refused: %s", key[0], error)  # noqa: TRY400 - no traceback
                 desk.written, desk.not_before = status, self.clock() + RETRY_SECONDS[-1]
             else:
                 if desk.failures:
-                    LOGGER.info("group %s: its status is written again", key)
+                    LOGGER.info("group %s: its status is written again", key[0])
                 desk.written, desk.failures, desk.not_before = status, 0, self.clock() + WRITE_EVERY
 
-    def _failed(self, desk: _Desk, key: GroupKey, error: ClusterUnavailable) -> None:
+    def _failed(self, desk: _Desk, key: Address, error: ClusterUnavailable) -> None:
         if not desk.failures:
-            LOGGER.warning("group %s: its status waits: %s", key, error)
+            LOGGER.warning("group %s: its status waits: %s", key[0], error)
         desk.not_before = self.clock() + RETRY_SECONDS[min(desk.failures, len(RETRY_SECONDS) - 1)]
         desk.failures += 1
 

@@ -1,0 +1,46 @@
+# What CI runs is what you run. `make` alone lists the targets; each sets up what it needs.
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+PYTHON ?= python3
+BIN := .venv/bin
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
+
+.venv/ready: requirements/dev.txt pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Python 3.11 or newer is needed, $(PYTHON) is older or missing: name one, as in make PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -m venv .venv || \
+	  { echo "no virtual environment could be made in .venv: on Debian or Ubuntu install python3-venv; check the disk"; exit 1; }
+	@echo "installing the locked dependencies into .venv"
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+setup: .venv/ready ## make the virtual environment in .venv
+
+demo: .venv/ready ## the whole thing at work, on a real API server; KEEP=1 leaves it running, SABOTAGE=1 must fail
+	@$(BIN)/python -m tests.demo
+
+demo-stop: .venv/ready ## end what `make demo KEEP=1` left running
+	@$(BIN)/python -m tests.demo stop
+
+test: .venv/ready ## lint and all tests; REQUIRE_ALL=1 fails where something would be skipped
+	@$(BIN)/python -m tests.all
+
+lint: .venv/ready ## what `make test` checks before the tests
+	@$(BIN)/python -m tests.all lint
+
+format: .venv/ready ## write the sources as the formatter has them
+	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
+
+lock: .venv/ready ## pin the newest versions that pyproject.toml allows
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --upgrade --extra operator -o requirements/operator.txt pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --upgrade --extra operator --group dev -o requirements/dev.txt -c requirements/operator.txt pyproject.toml
+
+clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
+	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
+
+.PHONY: help setup demo demo-stop test lint format lock clean
