@@ -15,6 +15,6 @@ def __getattr__(name: str) -> Any:
     # Loaded at first use, so that an agent's process pays only for what it uses.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from servicegroup import client
+    from servicegroup import client, store
 
-    return getattr(client, name)
+    return getattr(store if name == "StoreUnavailable" else client, name)

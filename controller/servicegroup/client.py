@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Self
 
 from servicegroup.agent.loop import BeatLoop
+from servicegroup.config import LONGEST_INTERVAL, SHORTEST_INTERVAL
 from servicegroup.liveness import Published
 from servicegroup.model import GroupKey, Reason, Verdict, check_member
 from servicegroup.record import Record
@@ -93,8 +94,13 @@ class ServiceGroup:
         self._store: Store = open_store(store, store_id=store_id) if isinstance(store, str) else store
 
     def join(self, member: str | None = None, *, report_interval: float = 10.0) -> Membership:
-        """Join as `member` (this host's name by default) and beat from now on."""
+        """Join as `member` (this host's name by default) and beat from now on. Raises InvalidName, ValueError."""
         name = check_member(member if member is not None else socket.gethostname())
+        if not SHORTEST_INTERVAL <= report_interval <= LONGEST_INTERVAL:
+            raise ValueError(
+                f"report_interval is {report_interval!r}: not a number of seconds from {SHORTEST_INTERVAL:g} to "
+                f"{LONGEST_INTERVAL:g}; correct it"
+            )
         return Membership(BeatLoop(self._store, self.key, name, report_interval, spread_start=False))
 
     def members(self) -> list[Member]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from servicegroup.model import GroupKey, InvalidName, check_member
 
 PREFIX = "SERVICEGROUP_"
+SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 3600.0
 """Seconds; as in the resource's schema."""
 
@@ -97,7 +98,7 @@ def read_url(path: Path, *, origin: str) -> str:
     """The first line of a file. Raises InvalidSetting, without what the file holds."""
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
-    except (OSError, UnicodeDecodeError) as error:
+    except (OSError, ValueError) as error:
         cause = error.strerror if isinstance(error, OSError) else "it is no text"
         raise InvalidSetting(f"{origin} names {path}, which cannot be read: {cause}; mount it or correct it") from None
     if not lines[0].strip():

@@ -38,7 +38,7 @@ class User:
 
 def etcd_argv(program: Path, *, layout: Layout) -> list[str]:
     return [
-        str(program),
+        str(program.absolute()),
         f"--name={layout.name}",
         f"--data-dir={layout.folder / 'etcd'}",
         f"--listen-client-urls={layout.etcd_url}",
@@ -52,7 +52,7 @@ def apiserver_argv(program: Path, *, layout: Layout, audit_log: Path | None) -> 
     # Any RSA key will do to sign service account tokens: the one of the generated certificate saves making another.
     key = layout.certificates / "apiserver.key"
     argv = [
-        str(program),
+        str(program.absolute()),
         f"--etcd-servers={layout.etcd_url}",
         f"--bind-address={HOST}",
         f"--secure-port={layout.apiserver_port}",
@@ -74,7 +74,7 @@ def apiserver_argv(program: Path, *, layout: Layout, audit_log: Path | None) -> 
     argv += ["--shutdown-watch-termination-grace-period=1s"]
     if audit_log is not None:
         # Blocking: a request is in the file before its client has the answer.
-        argv += [f"--audit-policy-file={layout.audit_policy}", f"--audit-log-path={audit_log}"]
+        argv += [f"--audit-policy-file={layout.audit_policy}", f"--audit-log-path={audit_log.absolute()}"]
         argv += ["--audit-log-mode=blocking"]
     return argv
 

@@ -179,7 +179,7 @@ class ControlPlane:
             log=self.folder / f"{name}.log",
             environ=environ,
             folder=self.folder,
-            parent_death=None if self._keep else signal.SIGKILL,
+            dies_with_parent=not self._keep,
         )
         processes.record(self._children, file=self.folder / RECORD)
 

@@ -2,7 +2,7 @@
 
 Separate because it knows nothing of Kubernetes, and because the one promise it makes is worth a room of its own:
 a signal goes to the very process that was started, never to a later one that got the same pid.
-`parent_death` acts when the *thread* that started the child ends: start children from one that lives long enough.
+`dies_with_parent` means the *thread* that started the child: start it from one that lives long enough.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ __all__ = [
     "ended",
     "identify",
     "kill",
+    "kill_group",
     "read_records",
     "record",
     "release",
     "start",
     "stop",
-    "stop_group",
     "stop_recorded",
 ]
 
@@ -67,7 +67,7 @@ def start(
     log: Path,
     environ: Mapping[str, str],
     folder: Path,
-    parent_death: signal.Signals | None = signal.SIGKILL,
+    dies_with_parent: bool = True,
     nice: int = 0,
 ) -> Child:
     """Start it in a session of its own, so that Ctrl-C reaches it only through us; output is appended to `log`.
@@ -80,8 +80,8 @@ def start(
         # A shell starts background jobs with SIGINT ignored, and that is inherited.
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.nice(nice)
-        if parent_death is not None and _LIBC is not None:
-            _LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(parent_death), 0, 0, 0)
+        if dies_with_parent and _LIBC is not None:
+            _LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
             if os.getppid() != parent:  # it died before it could be watched
                 os._exit(1)
 
@@ -127,13 +127,10 @@ def kill(child: Child) -> None:
     child.popen.wait()
 
 
-def stop_group(child: Child, *, grace: float = GRACE) -> None:
-    """Stop a child and its own children by SIGINT, on which Go's tools remove their scratch folders; then SIGKILL."""
-    if ended(child):
-        return
-    # The leader is not reaped yet, hence its group's number cannot belong to anybody else.
-    os.killpg(child.popen.pid, signal.SIGINT)
-    if not ended(child, within=grace):
+def kill_group(child: Child) -> None:
+    """SIGKILL to a child and to all that it started."""
+    if not ended(child):
+        # Not reaped yet: hence the number of its group cannot belong to anybody else.
         os.killpg(child.popen.pid, signal.SIGKILL)
         child.popen.wait()
 

@@ -20,20 +20,23 @@ __all__ = ["ProgressLine", "compile_line", "duration"]
 SECONDS_BETWEEN_LINES: Final = 10.0
 """A log that nobody watches gets a line this often at most; a terminal's single line is rewritten each time."""
 
+SHARE_TO_GUESS_FROM: Final = 0.01
+"""Below that, a guess would jump by minutes."""
+
 
 def duration(seconds: float) -> str:
     """For people: ``45 s``, ``7 min``."""
     return f"{max(1, round(seconds))} s" if seconds < 90 else f"{round(seconds / 60)} min"
 
 
-def compile_line(*, name: str, linking: bool, begun: int, total: int, workers: int, seconds: float) -> str:
-    """Tell what is done and guess what is left, from how many packages the compiler has begun in so many seconds."""
+def compile_line(*, name: str, linking: bool, done: int, total: int, share: float, seconds: float) -> str:
+    """Tell how many packages are done, and guess the time left from the share (0 to 1) of the work they are."""
+    counted = f"{name}, {done} of {total} packages done"
     if linking:
-        return f"linking {name}, {begun} of {total} packages done"
-    # Go names a package when its compilation begins: as many as there are workers are not done yet.
-    done = max(0, begun - workers)
-    left = f"about {duration(seconds * (total - done) / done)} left" if done > workers else "time left not known yet"
-    return f"compiling {name}, {done} of {total} packages done, {left}"
+        return f"linking {counted}"
+    if share < SHARE_TO_GUESS_FROM:
+        return f"compiling {counted}, time left not known yet"
+    return f"compiling {counted}, about {duration(seconds * (1 - share) / share)} left"
 
 
 class ProgressLine:
@@ -72,6 +75,7 @@ class ProgressLine:
         if self._latest and self._stream.isatty():
             self._stream.write("\n")
             self._stream.flush()
+        self._latest = self._shown = ""
 
     def _show(self) -> None:
         self._shown, self._shown_at = self._latest, self._clock()

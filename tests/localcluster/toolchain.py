@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import signal
 import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -46,15 +45,13 @@ class Go:
     nice: int
 
 
-def require_go(*, purpose: str, module: Path, log: Path, environ: Mapping[str, str], nice: int) -> Go:
+def require_go(*, purpose: str, module: Path, scratch: Path, log: Path, environ: Mapping[str, str], nice: int) -> Go:
     """The Go on PATH; raises LocalClusterError when there is none or an old one. `purpose` completes "needed to"."""
     needed = f"Install Go {'.'.join(map(str, NEEDED))} or newer, which is needed to {purpose}. {OTHER_WAYS}"
     executable = shutil.which("go", path=environ.get("PATH", ""))
     if executable is None:
         raise LocalClusterError(f"There is no `go` on PATH. {needed}")
-    # A target platform or a workspace of the caller's own projects must not change what is built here.
-    ours = {key: value for key, value in environ.items() if key not in {"GOOS", "GOARCH"}}
-    ours |= {"CGO_ENABLED": "0", "GOWORK": "off"}
+    ours = _environ(environ, scratch=scratch)
     question = [executable, "env", "-json", "GOVERSION", "GOCACHE"]
     asked = subprocess.run(question, cwd=module, env=ours, capture_output=True, text=True, check=False)
     if asked.returncode:
@@ -62,9 +59,14 @@ def require_go(*, purpose: str, module: Path, log: Path, environ: Mapping[str, s
     answer = json.loads(asked.stdout)
     if _version(answer["GOVERSION"]) < NEEDED:
         raise LocalClusterError(f"{executable} is {answer['GOVERSION']}, which is too old. {needed}")
-    return Go(
-        executable=executable, build_cache=Path(answer["GOCACHE"]), module=module, environ=ours, log=log, nice=nice
-    )
+    cache = Path(answer["GOCACHE"])
+    return Go(executable=executable, build_cache=cache, module=module, environ=ours, log=log, nice=nice)
+
+
+def _environ(environ: Mapping[str, str], *, scratch: Path) -> dict[str, str]:
+    # A target platform or a workspace of the caller's own projects must not change what is built here.
+    kept = {key: value for key, value in environ.items() if key not in {"GOOS", "GOARCH"}}
+    return kept | {"CGO_ENABLED": "0", "GOWORK": "off", "GOTMPDIR": str(scratch)}
 
 
 def _version(text: str) -> tuple[int, int]:
@@ -73,24 +75,18 @@ def _version(text: str) -> tuple[int, int]:
 
 
 def run(*arguments: str, go: Go, tell: Callable[[Sequence[str]], str], progress: Callable[[str], None]) -> list[str]:
-    """Lines of a go command's output; Ctrl-C, or any other exception here, ends it with all its compilers.
+    """Lines of a go command's output; Ctrl-C, or any other exception here, kills it with all its compilers.
 
-    While it runs, `progress` gets what `tell` makes of the lines so far.
+    Go's caches stand that. While it runs, `progress` gets what `tell` makes of the lines so far.
     """
     go.log.write_bytes(b"")
-    child = processes.start(
-        [go.executable, *arguments],
-        log=go.log,
-        environ=go.environ,
-        folder=go.module,
-        parent_death=signal.SIGINT,
-        nice=go.nice,
-    )
+    argv = [go.executable, *arguments]
+    child = processes.start(argv, log=go.log, environ=go.environ, folder=go.module, nice=go.nice)
     try:
         while not processes.ended(child, within=SECONDS_BETWEEN_LOOKS):
             progress(tell(_lines(go.log)))
     except BaseException:
-        processes.stop_group(child)
+        processes.kill_group(child)
         raise
     if child.popen.returncode:
         raise _failure(arguments, code=child.popen.returncode, lines=_lines(go.log), go=go)
@@ -104,8 +100,8 @@ def _lines(log: Path) -> list[str]:
 def _failure(arguments: Sequence[str], *, code: int, lines: Sequence[str], go: Go) -> LocalClusterError:
     if full := next((line for line in lines if "no space left on device" in line), None):
         return LocalClusterError(
-            f"The disk ran full during the build: {full.strip()}. Free some space for {go.log.parent}, "
-            f"{go.build_cache} and the folder of temporary files, then run again: finished packages are kept."
+            f"The disk ran full during the build: {full.strip()}. Free some for {go.log.parent} and "
+            f"{go.build_cache}, then run again: finished packages are kept."
         )
     tail = "\n".join(lines[-TAIL:])
     return LocalClusterError(f"`go {arguments[0]} {arguments[-1]}` ended with code {code}:\n{tail}\n{OTHER_WAYS}")

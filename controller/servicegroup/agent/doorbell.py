@@ -3,6 +3,7 @@
 import contextlib
 import os
 import select
+import weakref
 from typing import Self
 
 from servicegroup.clock import monotonic
@@ -14,8 +15,14 @@ LONGEST_SLEEP = 1.0
 class Doorbell:
     def __init__(self) -> None:
         self._read, self._write = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        # Closed with the last who could ring, where nobody closes it: a number given to another file must not be rung.
+        self._pipe = weakref.finalize(self, _close, self._read, self._write)
+        self._pipe.atexit = False
 
     def ring(self) -> None:
+        """Also harmless when it is closed: a signal may come late."""
+        if not self._pipe.alive:
+            return
         with contextlib.suppress(BlockingIOError):  # a full pipe rings already
             os.write(self._write, b"!")
 
@@ -29,11 +36,15 @@ class Doorbell:
         return False
 
     def close(self) -> None:
-        os.close(self._read)
-        os.close(self._write)
+        self._pipe()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _close(*pipe: int) -> None:
+    for end in pipe:
+        os.close(end)

@@ -34,7 +34,9 @@ class BeatLoop:
     chance: Callable[[], float] = random.random
     on_joined: Callable[[], None] = lambda: None
     bell: Doorbell = field(default_factory=Doorbell)
-    _state: State = State.BEATING
+    # Two words and not one: a signal may interrupt the handler of another, and a leave must not be undone.
+    _left: bool = False
+    _draining: bool = False
     _published: float | None = None
     _standing: Standing = field(default_factory=Standing)
     _beat: Beat = field(init=False)
@@ -45,12 +47,12 @@ class BeatLoop:
         self._rhythm = Rhythm(self.interval)
 
     def leave(self) -> None:
-        self._state = State.LEFT
+        self._left = True
         self.bell.ring()
 
     def drain(self) -> None:
-        if self._state is State.BEATING:
-            self._state = State.DRAINING
+        if not self._draining:
+            self._draining = True
             self.bell.ring()
 
     def run(self) -> None:
@@ -66,7 +68,7 @@ class BeatLoop:
         self._leave()
 
     def _leaving(self) -> bool:
-        return self._state is State.LEFT
+        return self._left
 
     def _turn(self) -> float:
         """Write once, or twice where a beat's receipt says that joining again is due; the seconds until the next
@@ -85,7 +87,8 @@ class BeatLoop:
     def _next(self) -> Beat:
         # Counted with each try: one that timed out may have been written all the same.
         interval = self._published if self._published is not None else self.interval
-        self._beat = replace(self._beat, sequence=self._beat.sequence + 1, interval=interval, state=self._state)
+        state = State.DRAINING if self._draining else State.BEATING
+        self._beat = replace(self._beat, sequence=self._beat.sequence + 1, interval=interval, state=state)
         return self._beat
 
     def _join(self) -> Receipt:

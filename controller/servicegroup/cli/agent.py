@@ -87,7 +87,11 @@ def _loop(arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorb
     settings = settings_of(arguments, environ)
     key, member = config.group(settings), config.member(settings)
     interval = config.seconds(
-        settings, "report_interval", default=DEFAULT_INTERVAL, low=0.1, high=config.LONGEST_INTERVAL
+        settings,
+        "report_interval",
+        default=DEFAULT_INTERVAL,
+        low=config.SHORTEST_INTERVAL,
+        high=config.LONGEST_INTERVAL,
     )
     store = open_store(config.store_url(settings), store_id=config.store_id(settings))
     if isinstance(store, MemoryStore):

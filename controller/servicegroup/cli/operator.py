@@ -1,15 +1,11 @@
 """`servicegroup operator`: watch the groups of a cluster (or of a file) and judge who is alive."""
 
 import argparse
-import asyncio
-import logging
 from collections.abc import Mapping
 from pathlib import Path
 
 from servicegroup import config
 from servicegroup.cli.parser import add_store_id, settings_of
-
-LOGGER = logging.getLogger("servicegroup.operator")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,6 +30,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     """Raises InvalidSetting."""
+    # Here and not above: the agent's program reads this module too, and pays for none of these.
+    import asyncio
+
     from servicegroup.operator import run as operator
     from servicegroup.operator import stores
 

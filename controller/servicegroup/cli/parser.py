@@ -1,6 +1,7 @@
 """The command line's words: arguments come in, a namespace with a function to run goes out."""
 
 import argparse
+import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
@@ -14,7 +15,7 @@ Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.print_usage()
+        self.print_usage(sys.stderr)
         self.exit(USAGE, f"{self.prog}: {message}\n")
 
 

@@ -34,12 +34,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def list_members(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    with _group(arguments, environ) as group:
-        try:
+    try:
+        with _group(arguments, environ) as group:
             members = group.members()
-        except (NotPublished, StoreUnavailable) as error:
-            print(f"servicegroup: {error}", file=sys.stderr)
-            return UNKNOWN
+    except (NotPublished, StoreUnavailable) as error:
+        print(f"servicegroup: {error}", file=sys.stderr)
+        return UNKNOWN
     if arguments.output == "json":
         print(json.dumps([as_json(member) for member in members], ensure_ascii=False, indent=2))
         return 0
@@ -49,18 +49,18 @@ def list_members(arguments: argparse.Namespace, environ: Mapping[str, str]) -> i
 
 
 def ask(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
-    with _group(arguments, environ) as group:
-        try:
+    try:
+        with _group(arguments, environ) as group:
             member = group.member(arguments.member)
-        except InvalidName as error:
-            print(f"servicegroup: {error}", file=sys.stderr)
-            return USAGE
-        except NotAMember as error:
-            print(f"servicegroup: {error}", file=sys.stderr)
-            return NOT_A_MEMBER
-        except (NotPublished, StoreUnavailable) as error:
-            print(f"servicegroup: {error}", file=sys.stderr)
-            return UNKNOWN
+    except InvalidName as error:
+        print(f"servicegroup: {error}", file=sys.stderr)
+        return USAGE
+    except NotAMember as error:
+        print(f"servicegroup: {error}", file=sys.stderr)
+        return NOT_A_MEMBER
+    except (NotPublished, StoreUnavailable) as error:
+        print(f"servicegroup: {error}", file=sys.stderr)
+        return UNKNOWN
     if arguments.output == "json":
         print(json.dumps(as_json(member), ensure_ascii=False))
     else:
@@ -79,7 +79,7 @@ def as_json(member: Member) -> dict[str, Any]:
         "member": member.name,
         "verdict": str(member.verdict),
         "reason": member.reason,
-        "since": _time(member.since),
+        "since": None if (since := _time(member.since)) == "-" else since,
         "ageSeconds": round(member.age, 3),
         "disabled": member.disabled,
         "draining": member.draining,

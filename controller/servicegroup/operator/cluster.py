@@ -5,6 +5,7 @@ Nothing here raises for a resource that was deleted meanwhile. What fails otherw
 """
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any, cast
 
@@ -19,7 +20,10 @@ from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
 
 FIELD_MANAGER = "servicegroup-operator"
 REQUEST_SECONDS = 10.0
-NOT_FOUND = 404
+SUCCESS, REDIRECT, NOT_FOUND = 200, 300, 404
+APPLY = "application/apply-patch+yaml; charset=utf-8"
+"""The client encodes a text as JSON once more unless the type says what it is in full."""
+
 REFUSED = (400, 413, 422)
 LONGEST_EVENT = 1024
 """Bytes of an event's message that the API server takes."""
@@ -36,7 +40,6 @@ class StatusRefused(Exception):
 class Cluster:
     def __init__(self, api: client.ApiClient) -> None:
         self._api = api
-        self._objects = client.CustomObjectsApi(api)
         self._core = client.CoreV1Api(api)
 
     async def write_status(self, address: tuple[GroupKey, str], status: Mapping[str, Any]) -> None:
@@ -51,20 +54,22 @@ class Cluster:
             "metadata": {"name": key.name, "namespace": key.namespace, "uid": uid},
             "status": status,
         }
-        await self._tried(
-            self._objects.patch_namespaced_custom_object_status(
-                API_GROUP,
-                API_VERSION,
-                key.namespace,
-                PLURAL,
-                key.name,
-                body,
-                field_manager=FIELD_MANAGER,
-                force=True,
-                _content_type="application/apply-patch+yaml",
-                _request_timeout=REQUEST_SECONDS,
-            )
+        request = await self._api.param_serialize(
+            "PATCH",
+            f"/apis/{API_GROUP}/{API_VERSION}/namespaces/{key.namespace}/{PLURAL}/{key.name}/status",
+            query_params=[("fieldManager", FIELD_MANAGER), ("force", "true")],
+            header_params={"Accept": "application/json", "Content-Type": APPLY},
+            body=as_yaml(body),
+            auth_settings=["BearerToken"],
         )
+        await self._tried(self._answered(request))
+
+    async def _answered(self, request: Any) -> None:
+        method, url, headers, body, _ = request
+        response = await self._api.call_api(method, url, headers, body, _request_timeout=REQUEST_SECONDS)
+        await response.read()  # type: ignore[no-untyped-call]
+        if not SUCCESS <= response.status < REDIRECT:
+            raise ApiException(http_resp=response)
 
     async def write_event(self, key: GroupKey, *, uid: str, notice: Notice, time: str) -> None:
         """Raises ClusterUnavailable, StatusRefused."""
@@ -97,12 +102,19 @@ class Cluster:
             if error.status == NOT_FOUND:
                 return
             problem = f"the API server answered {error.status} {error.reason}: {_message(error)}"
-            raise (StatusRefused if error.status in REFUSED else ClusterUnavailable)(problem) from None
+            # An older definition of the resource does not know a field of ours: only its upgrade helps, and no retry.
+            final = error.status in REFUSED or "not declared in schema" in problem
+            raise (StatusRefused if final else ClusterUnavailable)(problem) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ClusterUnavailable(f"the API server is not reached: {type(error).__name__}: {error}") from None
 
     async def close(self) -> None:
         await self._api.close()  # type: ignore[no-untyped-call]
+
+
+def as_yaml(body: Mapping[str, Any]) -> str:
+    """JSON that is YAML too: an apply patch is parsed as YAML, which takes no surrogate pair for a character."""
+    return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", json.dumps(body, ensure_ascii=False))
 
 
 def _message(error: ApiException) -> str:

@@ -35,9 +35,9 @@ def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind:
         return Condition("Available", "Unknown", "StoreUnreachable" if blind else "Starting", "the store is not read")
     if total == 0:
         return Condition("Available", "False", "NoMembers", "no member has joined and none is expected")
-    if up >= max(1, required):
+    if up >= required:
         return Condition("Available", "True", "EnoughUp", f"{up} of {total} members are up, {required} are needed")
-    if up + unknown >= max(1, required):
+    if up + unknown >= required:
         message = f"{up} of {total} members are up, {unknown} cannot be judged, {required} are needed"
         return Condition("Available", "Unknown", "MembersUnknown", message)
     return Condition("Available", "False", "TooFewUp", f"{up} of {total} members are up, {required} are needed")

@@ -47,7 +47,10 @@ class Groups:
         self._ring()
 
     def remove(self, body: Mapping[str, Any]) -> None:
-        if self._wanted.pop(key_of(body), None) is not None:
+        """Take out a resource that is gone; the one that has its name by now stays."""
+        key, uid = key_of(body), str(body.get("metadata", {}).get("uid", ""))
+        if key in self._wanted and self._wanted[key].uid == uid:
+            del self._wanted[key]
             self._ring()
 
     def _ring(self) -> None:

@@ -97,11 +97,12 @@ def stuck(loops: list[StoreLoop], *, now: float) -> str | None:
 
 def read_manifests(path: Path) -> list[dict[str, Any]]:
     """The ComputeServiceGroups of a YAML file. Raises InvalidSetting."""
-    with contextlib.suppress(yaml.YAMLError, UnicodeDecodeError):
-        try:
-            found = [body for body in yaml.safe_load_all(path.read_text(encoding="utf-8")) if body is not None]
-        except OSError as error:
-            raise InvalidSetting(f"--groups names {path}, which cannot be read: {error.strerror}; correct it") from None
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise InvalidSetting(f"--groups names {path}, which cannot be read: {error.strerror}; correct it") from None
+    with contextlib.suppress(yaml.YAMLError, ValueError):  # ValueError: no UTF-8, or a day that no calendar has
+        found = [body for body in yaml.safe_load_all(content.decode()) if body is not None]
         if found and all(isinstance(body, dict) and body.get("kind") == KIND and _name(body) for body in found):
             return found
     raise InvalidSetting(f"--groups names {path}, which holds no YAML of {KIND} resources alone; correct it")

@@ -50,7 +50,7 @@ def read_stores(path: Path) -> dict[str, StoreConfig]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise InvalidSetting(f"--stores names {path}, which cannot be read: {error.strerror}; correct it") from None
-    except (yaml.YAMLError, UnicodeDecodeError):
+    except (yaml.YAMLError, ValueError):  # ValueError: no UTF-8, or a day that no calendar has
         # The parser's own text quotes the file, and a URL in it may hold a password.
         raise InvalidSetting(f"--stores names {path}, which is no YAML; see docs for its form") from None
     stores = content.get("stores") if isinstance(content, dict) else None

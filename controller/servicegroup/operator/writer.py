@@ -7,6 +7,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ class _Desk:
     wanted: Mapping[str, Any]
     not_before: float = 0.0
     failures: int = 0
+    busy: bool = False
 
 
 @dataclass(slots=True)
@@ -59,24 +61,27 @@ class Writer:
 
     async def run(self) -> None:
         gate = asyncio.Semaphore(WRITES_AT_ONCE)
-        while True:
-            waiting = [key for key, desk in self._desks.items() if due(desk.written, desk.wanted)]
-            now = self.clock()
-            ready = [key for key in waiting if self._desks[key].not_before <= now]
-            await asyncio.gather(*(self._write(key, gate) for key in ready))
-            self._bell.clear()
-            pauses = [self._desks[key].not_before - now for key in waiting if key in self._desks and key not in ready]
-            try:
-                await asyncio.wait_for(self._bell.wait(), timeout=max(0.05, min(pauses, default=WRITE_EVERY)))
-            except TimeoutError:
-                continue
+        async with asyncio.TaskGroup() as tasks:
+            while True:
+                self._bell.clear()
+                now, pause = self.clock(), WRITE_EVERY
+                for key, desk in self._desks.items():
+                    if desk.busy or not due(desk.written, desk.wanted):
+                        continue
+                    if desk.not_before > now:
+                        pause = min(pause, desk.not_before - now)
+                        continue
+                    desk.busy = True  # a write that hangs keeps no other group waiting
+                    tasks.create_task(self._write(key, desk, gate))
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._bell.wait(), timeout=max(0.05, pause))
 
-    async def _write(self, key: Address, gate: asyncio.Semaphore) -> None:
+    async def _write(self, key: Address, desk: _Desk, gate: asyncio.Semaphore) -> None:
         async with gate:
-            desk = self._desks[key]
             status = desk.wanted
             try:
-                await self.write(key, status)
+                if self._desks.get(key) is desk:  # else its group was deleted while it waited
+                    await self.write(key, status)
             except ClusterUnavailable as error:
                 self._failed(desk, key, error)
             except StatusRefused as error:
@@ -87,6 +92,8 @@ class Writer:
                 if desk.failures:
                     LOGGER.info("group %s: its status is written again", key[0])
                 desk.written, desk.failures, desk.not_before = status, 0, self.clock() + WRITE_EVERY
+        desk.busy = False
+        self._bell.set()
 
     def _failed(self, desk: _Desk, key: Address, error: ClusterUnavailable) -> None:
         if not desk.failures:

@@ -1,7 +1,6 @@
 """The stores of beats: one protocol (`base`), drivers that speak it, and the one place that opens them."""
 
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from servicegroup.store.base import AgentStore, ReaderStore, Store, StoreUnavailable
 from servicegroup.store.memory import MemoryStore
@@ -17,14 +16,15 @@ class InvalidStore(ValueError):
 
 def open_store(url: str, *, store_id: str) -> Store:
     """The driver for a URL; it connects at its first call. Raises InvalidStore, StoreUnavailable."""
-    scheme = urlsplit(url).scheme
+    scheme = url.partition("://")[0] if "://" in url else ""  # urlsplit raises over what a password may hold
     if url == "memory:":
         return MemoryStore()
     if scheme != "sqlite":
-        raise InvalidStore(f"store URL with the scheme {scheme!r}: no driver for it; allowed: {ALLOWED}")
+        raise InvalidStore(f"store URL with the scheme {scheme[:60]!r}: no driver for it; allowed: {ALLOWED}")
     path = url.removeprefix("sqlite:///")
-    if path == url or not path.strip() or "?" in path:
-        raise InvalidStore(f"store URL {url!r}: not the address of a file; allowed: {ALLOWED}")
+    if path == url or not path.strip() or "?" in path or "\0" in path:
+        shown = "sqlite:..." if "@" in url or "?" in url else url[:200]  # what is not ours may hold a password
+        raise InvalidStore(f"store URL {shown!r}: not the address of a file; allowed: {ALLOWED}")
     # SQLAlchemy is half of an agent's memory: only who uses it pays for it.
     from servicegroup.store.database import DatabaseStore
     from servicegroup.store.sqlite import open_sqlite

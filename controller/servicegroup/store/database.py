@@ -141,15 +141,18 @@ class DatabaseStore:
             upsert(connection, groups, [_header_row(name, header)], stamp=ServerClock())
 
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
-        wanted = select(verdicts).where(self._where(verdicts, key))
-        wanted = wanted if only is None else wanted.where(verdicts.c.member.in_(only))
+        """One statement, so that header and verdicts are of one publication."""
+        mine = verdicts.c.group_key == groups.c.group_key
+        wanted = mine if only is None else and_(mine, verdicts.c.member.in_(only))
         age = (ServerClock() - groups.c.stamp).label("age")
+        said = [column for column in verdicts.c if column is not verdicts.c.group_key]
+        statement = select(groups, age, *said).select_from(groups.outerjoin(verdicts, wanted))
         with self._connected(timeout) as connection:
-            head = connection.execute(select(groups, age).where(self._where(groups, key))).one_or_none()
-            if head is None:
+            rows = connection.execute(statement.where(self._where(groups, key))).all()
+            if not rows:
                 return None
-            rows = connection.execute(wanted).all()
-        return Record(_header(head), max(0.0, head.age / MICROSECONDS), {row.member: _published(row) for row in rows})
+            members = {row.member: _published(row) for row in rows if row.member is not None}
+            return Record(_header(rows[0]), max(0.0, rows[0].age / MICROSECONDS), members)
 
     def close(self) -> None:
         self._opening.pooled.dispose()
@@ -170,7 +173,7 @@ class DatabaseStore:
                 if opening.deadline is not None:
                     connection.exec_driver_sql(opening.deadline.format(max(1, int(timeout * 1000))))
                 yield connection
-        except (SQLAlchemyError, OSError) as error:
+        except (SQLAlchemyError, OSError, ValueError) as error:  # ValueError: a word in a row that is none of ours
             raise StoreUnavailable(f"store {opening.shown}: {_cause(error)}") from None
 
     @contextmanager

@@ -66,7 +66,7 @@ class MemoryStore:
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:  # noqa: ARG002
         with self._lock:
             row = self._groups.setdefault(key, _Group()).rows.get(beat.member)
-            if row is None or row.beat.incarnation != beat.incarnation:
+            if row is None or row.beat.incarnation != beat.incarnation or row.beat.state is State.LEFT:
                 return False
             left = Beat(beat.member, beat.incarnation, beat.sequence, beat.interval, State.LEFT)
             self._groups[key].rows[beat.member] = _Row(left, self._clock())
