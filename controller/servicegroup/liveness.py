@@ -27,6 +27,9 @@ from dataclasses import dataclass
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
 
+JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN}
+"""The verdict that goes with a judgement's reason; with every other it is Unknown."""
+
 RESTORED = float("-inf")
 """When a judgement was made by an observer before this one: earlier than anything on our own clock."""
 
@@ -48,13 +51,17 @@ class Judgement:
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What is said of a member to everyone: the judgement under the administrator's word."""
+    """What is said of a member to everyone: the judgement under the administrator's word.
+
+    `beneath` is the judgement's reason where that word hides it, so that the next observer knows it too.
+    """
 
     verdict: Verdict
     reason: Reason
     since: float
     disabled: bool = False
     draining: bool = False
+    beneath: Reason | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +115,9 @@ def _unconfirmed(
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
         if sighted is not None and seen is not None:
-            sighted = min(sighted, seen.beat + policy.down_time)  # the observer before us may not have had sight either
+            # The observer before us may have had no sight either; and who lives writes a lost row anew within C.
+            row = seen.beat + policy.down_time if seen.incarnation else seen.beat + policy.sight - policy.down_time
+            sighted = min(sighted, row)
         if sighted is not None and moment.now - sighted <= policy.down_time:
             return _judged(before, Verdict.UP, before.reason, moment=moment, sighted=sighted)
     reason = Reason.STORE_UNREACHABLE if watch.broken else Reason.NOT_WATCHING
@@ -137,20 +146,20 @@ def publish(
         since = before.since
     if before is not None and before.reason is Reason.FORCED_DOWN and not override.forced_down:
         since = wall
-    after = Published(verdict, reason, since, override.disabled, draining)
+    beneath = judged.reason if override.forced_down else None
+    after = Published(verdict, reason, since, override.disabled, draining, beneath)
     return before if before == after else after
 
 
 def restore(published: Mapping[str, Published], *, sighted: float | None) -> dict[str, Judgement]:
     """The judgements of an observer that starts from what another one published, last up on sight at `sighted`.
 
-    Forced down is an administrator's word and no judgement: that the member exists is all that is known beneath it.
+    Forced down is an administrator's word and no judgement: what is known beneath it counts, or that the member exists.
     """
     return {member: _restored(said, sighted=sighted) for member, said in published.items()}
 
 
 def _restored(said: Published, *, sighted: float | None) -> Judgement:
-    if said.reason is Reason.FORCED_DOWN:
-        return Judgement(Verdict.UNKNOWN, Reason.NOT_WATCHING, said.since, RESTORED)
-    up = said.verdict is Verdict.UP
-    return Judgement(said.verdict, said.reason, said.since, RESTORED, sighted if up else None)
+    reason = said.reason if said.reason is not Reason.FORCED_DOWN else said.beneath or Reason.NOT_WATCHING
+    verdict = JUDGED.get(reason, Verdict.UNKNOWN)
+    return Judgement(verdict, reason, said.since, RESTORED, sighted if verdict is Verdict.UP else None)

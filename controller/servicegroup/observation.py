@@ -198,7 +198,10 @@ def _next_sight(
         return replace(_owned(seen, fact, now=now, flip=False), state=State.LEFT)
     changed = not same or fact.sequence > seen.sequence
     is_beat = changed and since is not None and _recent(fact, policy)
-    after = _owned(seen, fact, now=now, flip=is_beat)
+    if seen.state is State.LEFT and not is_beat:
+        return seen  # what is older than the leave reopens nothing
+    # Two agents take a row from each other by writing; a store that goes back shows rows older than what was seen.
+    after = _owned(seen, fact, now=now, flip=is_beat and stamp >= seen.beat)
     if not is_beat or since is None:
         return replace(after, beat=max(seen.beat, stamp))
     return replace(after, beat=max(seen.beat, stamp, since), fresh=now)

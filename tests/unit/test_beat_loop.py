@@ -1,4 +1,4 @@
-"""One agent's loop over a store that answers, is away, is emptied, or has another owner: real threads, short intervals."""
+"""One agent's loop over a store that answers, is away, is emptied, or has another owner: real threads, short waits."""
 
 import logging
 import queue

@@ -1,6 +1,5 @@
 """Settings: each bad value is named with what is allowed, none gives a secret away, and flags win."""
 
-import os
 import socket
 import traceback
 from collections.abc import Callable, Mapping
@@ -91,7 +90,7 @@ def test_a_flag_that_is_given_empty_is_refused_and_not_taken_for_absent(name: st
 
 
 def test_a_group_that_is_not_given_is_asked_for_by_flag_and_variable() -> None:
-    with pytest.raises(InvalidSetting, match="--group.*SERVICEGROUP_GROUP"):
+    with pytest.raises(InvalidSetting, match=r"--group.*SERVICEGROUP_GROUP"):
         config.group(Settings({"group": None}, {"SERVICEGROUP_GROUP": ""}))
 
 
@@ -109,7 +108,7 @@ GOOD_NAMES = {
     "spaces": "rack 4 node 7",
     "an ideographic space": "機架\u3000七",
     "Chinese": "計算節點",
-    "Arabic, from right to left": "عقدة-٧",
+    "Arabic, from right to left": "عقدة-\u0667",
     "a letter and its accent apart": "e\u0301",
     "quotes and backslashes": "\"node\\1'",
     "a slash": "rack/7",
@@ -193,15 +192,6 @@ def test_a_file_of_a_url_is_refused_without_what_it_holds_when_it(case: Place, t
     for word in case.words:
         assert word in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
-
-
-@pytest.mark.skipif(os.geteuid() == 0, reason="root reads every file")
-def test_a_file_of_a_url_that_may_not_be_read_is_refused_with_the_reason(tmp_path: Path) -> None:
-    file = tmp_path / "url"
-    file.touch(mode=0o000)
-
-    with pytest.raises(InvalidSetting, match="Permission denied"):
-        config.store_url(Settings({"store_url_file": str(file)}, {}))
 
 
 def test_of_a_file_of_a_url_the_first_line_counts_and_the_space_around_it_does_not(tmp_path: Path) -> None:

@@ -102,7 +102,7 @@ REFUSED = {
     "a percentage of nothing": Refused({"minAvailable": "%"}, ("'%'", *MIN_ALLOWED)),
     "a percentage twice": Refused({"minAvailable": "5%%"}, ("'5%%'", *MIN_ALLOWED)),
     "members in words": Refused({"minAvailable": "most"}, ("'most'", *MIN_ALLOWED)),
-    "digits of another script": Refused({"minAvailable": "٥%"}, MIN_ALLOWED),
+    "digits of another script": Refused({"minAvailable": "\u0665%"}, MIN_ALLOWED),
     "a number of members that is true": Refused({"minAvailable": True}, MIN_ALLOWED),
     "a number of members of five thousand digits": Refused({"minAvailable": "9" * 5000 + "%"}, MIN_ALLOWED),
     "an expected member of 300 characters": Refused({"expectedMembers": ["x" * 300]}, ("300", "253")),

@@ -299,6 +299,14 @@ def test_a_new_operator_goes_on_from_the_record() -> None:
     assert (other.watched(POLICY, now=30.0), other.store_back) == (False, 1.0)
 
 
+def test_a_new_epoch_makes_its_pass_a_baseline_and_no_other() -> None:
+    steady = looked(*steadily(9))
+    changed = looked(Look(1.0, "other"), before=steady, at=9.0)
+    after = looked(Look(1.0, "other"), before=changed, at=10.0)
+
+    assert (steady.rebased, changed.rebased, after.rebased) == (False, True, False)
+
+
 def test_blindness_counts_from_the_last_pass_that_could_find_a_death() -> None:
     """Rule 10."""
     started = looked(*steadily(59))

@@ -17,11 +17,11 @@ from servicegroup.model import Policy, Verdict
 from tests.unit.simulation import POLICY, Change, Rows, World
 
 WILD = os.environ.get("SERVICEGROUP_EXAMPLES")
-FEW = settings(max_examples=int(WILD or 40), deadline=None, derandomize=WILD is None)
+FEW = settings(max_examples=int(WILD or 80), deadline=None, derandomize=WILD is None)
 
 UP, DOWN, UNKNOWN = Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN
 
-POLICIES = (POLICY, Policy(20.0, 120.0), Policy(5.0, 30.0), Policy(10.0, 25.0), Policy(1.0, 10.0))
+POLICIES = (POLICY, Policy(20.0, 120.0), Policy(5.0, 30.0), Policy(10.0, 25.0), Policy(1.0, 5.0))
 LONGEST_INTERVAL = max(policy.interval for policy in POLICIES)
 LONGEST_DOWN_TIME = max(policy.promised(LONGEST_INTERVAL).down_time for policy in POLICIES)
 SLOWEST = 4.0
@@ -132,7 +132,7 @@ PAST: dict[str, Fault] = {
 }
 CLOCK: dict[str, Fault] = {
     "the store's clock steps forward": _step(600.0),
-    "the store's clock steps a little forward": _step(20.0),
+    "the store's clock steps by almost T forward": _step(POLICY.down_time - 2.0),
     "the store's clock steps back": _step(-600.0),
 }
 OPERATOR: dict[str, Fault] = {

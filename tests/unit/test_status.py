@@ -164,7 +164,10 @@ def test_the_list_of_who_is_not_up_ends_at_a_hundred_and_says_so() -> None:
 SUMMARIES = {
     "nobody": ([], ""),
     "two": (["node-7", "node-9"], "node-7,node-9"),
-    "many": ([f"node-{number:04}" for number in range(390)], "node-0000,node-0001,node-0002,node-0003,node-0004,node-0005,+384"),
+    "many": (
+        [f"node-{number:04}" for number in range(390)],
+        "node-0000,node-0001,node-0002,node-0003,node-0004,node-0005,+384",
+    ),
 }
 
 
@@ -197,7 +200,7 @@ def test_members_are_listed_up_to_exactly_a_hundred() -> None:
 
 NAMES = {
     "of a script of four bytes": "\U0001f5a5" * 247,
-    "of quotes and backslashes": "\"\\" * 123,
+    "of quotes and backslashes": '"\\' * 123,
     "of angle brackets and ampersands": "<&>" * 82,
     "of line separators": "\u2028" * 247,
     "of letters": "x" * 247,
@@ -216,6 +219,14 @@ def test_a_status_stays_under_128_kib_with_names_of_253_characters(stem: str, to
     assert "members" not in status or len(status["members"]) == total
 
 
+def test_a_status_stays_under_128_kib_when_both_of_its_lists_are_as_full_as_they_get() -> None:
+    marked = replace(DOWN, disabled=True, draining=True)
+    for length in range(1, 248):
+        status = status_of(view({f"{'🖥' * length}{number:06}": marked for number in range(100)}))
+
+        assert kept_by_the_server(status) < 128 * KIBIBYTES
+
+
 def test_a_status_stays_under_128_kib_with_100_000_members_of_the_longest_names() -> None:
     stem = "\U0001f5a5" * 247
     status = status_of(view({f"{stem}{number:06}": DOWN for number in range(100_000)}))
@@ -230,7 +241,9 @@ def facts(count: int, *, sequence: int) -> tuple[Fact, ...]:
 
 
 def beaten(seen: View, *, sequence: int, second: float) -> View:
-    after, _ = advance(seen, Pass(second - 0.1, second, "e", facts(12, sequence=sequence)), spec=SPEC, wall=WALL + second)
+    after, _ = advance(
+        seen, Pass(second - 0.1, second, "e", facts(12, sequence=sequence)), spec=SPEC, wall=WALL + second
+    )
     return after
 
 
@@ -302,7 +315,9 @@ def test_a_new_operator_leaves_a_large_groups_counts_and_lists_alone_until_it_ha
 
 def test_a_group_that_cannot_be_evaluated_keeps_what_was_published_and_is_told_why() -> None:
     before = status_of(view({"a": UP, "b": DOWN}))
-    refused = refuse("spec.x is wrong", reason="InvalidSpec", permanent=True, generation=4, before=before, wall=WALL + 9)
+    refused = refuse(
+        "spec.x is wrong", reason="InvalidSpec", permanent=True, generation=4, before=before, wall=WALL + 9
+    )
 
     for name in ("counts", "members", "notUp", "checkedTime", "publication"):
         assert refused[name] == before[name]

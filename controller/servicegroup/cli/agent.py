@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 waiting.serve(loop)
                 loop.run()
                 loop.store.close()
-                return 0
+        waiting.over()
     return 0
 
 
@@ -71,6 +71,11 @@ class _Waiting:
         self._loop = loop
         if self.ended:
             loop.leave()
+
+    def over(self) -> None:
+        """The rest is Python's own exit: a second signal in it must not make a good end look like a bad one."""
+        for kind in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+            signal.signal(kind, signal.SIG_IGN)
 
     def _end(self) -> None:
         self.ended = True

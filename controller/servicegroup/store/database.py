@@ -230,11 +230,13 @@ def _verdict_row(group_key: str, member: str, said: Published) -> dict[str, Any]
         "since": said.since,
         "disabled": said.disabled,
         "draining": said.draining,
+        "beneath": None if said.beneath is None else str(said.beneath),
     }
 
 
 def _published(row: Row[Any]) -> Published:
-    return Published(Verdict(row.verdict), Reason(row.reason), row.since, row.disabled, row.draining)
+    beneath = None if row.beneath is None else Reason(row.beneath)
+    return Published(Verdict(row.verdict), Reason(row.reason), row.since, row.disabled, row.draining, beneath)
 
 
 def _header_row(group_key: str, header: Header) -> dict[str, Any]:

@@ -73,6 +73,7 @@ verdicts = Table(
     Column("since", Float, nullable=False),
     Column("disabled", Boolean, nullable=False),
     Column("draining", Boolean, nullable=False),
+    Column("beneath", String(64), nullable=True),
 )
 
 

@@ -1,0 +1,145 @@
+"""The operator's stores file: each form that is refused, the sentence, and no secret in it."""
+
+import traceback
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from servicegroup.config import InvalidSetting
+from servicegroup.operator.stores import StoreConfig, default_stores, read_stores
+from servicegroup.store import InvalidStore, StoreUnavailable, open_store
+
+SECRET = "hunter2"  # noqa: S105 - what must not be shown
+URL = f"postgresql+psycopg://nova:{SECRET}@db/nova"
+
+
+@dataclass(frozen=True)
+class Refused:
+    content: str | bytes
+    words: tuple[str, ...]
+
+
+WHOLE = ("`stores:`",)
+REFUSED = {
+    "it is empty": Refused("", WHOLE),
+    "it is a list": Refused("- default\n", WHOLE),
+    "it is a word": Refused(f"{URL}\n", WHOLE),
+    "it has no stores": Refused("stores: {}\n", WHOLE),
+    "its stores are a list": Refused(f"stores: [{{driver: db, url: '{URL}'}}]\n", WHOLE),
+    "it holds something else beside the stores": Refused("stores: {default: {driver: db, url: x}}\nstore: x\n", WHOLE),
+    "it is no YAML, and holds a password": Refused(f"stores:\n  default: {{driver: db, url: {URL}\n", ("no YAML",)),
+    "it has a tab, and a password beside it": Refused(f"stores:\n\tdefault: {URL}\n", ("no YAML",)),
+    "it names a class of Python": Refused(f"stores: !!python/object:os.system ['{URL}']\n", ("no YAML",)),
+    "it holds a day that no calendar has": Refused("stores: 2027-13-45\n", ("no YAML",)),
+    "it is no text": Refused(b"stores: \xff\xfe" + URL.encode(), ("no YAML",)),
+    "a store is a URL": Refused(f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url and urlFile")),
+    "a store is nothing": Refused("stores: {default: }\n", ("stores.default", "driver, url and urlFile")),
+    "a store has a field of another name": Refused(
+        f"stores: {{default: {{driver: db, uri: '{URL}'}}}}\n", ("stores.default", "driver, url and urlFile")
+    ),
+    "a store has a name with capitals": Refused("stores: {Default: {driver: db, url: x}}\n", ("stores.Default", "a-z")),
+    "a store has a name that ends with a hyphen": Refused("stores: {a-: {driver: db, url: x}}\n", ("stores.a-", "a-z")),
+    "a store has a name of 64 characters": Refused(f"stores: {{{'a' * 64}: {{driver: db, url: x}}}}\n", ("63",)),
+    "a store has no name": Refused("stores: {'': {driver: db, url: x}}\n", ("a-z",)),
+    "a store has no driver": Refused(f"stores: {{default: {{url: '{URL}'}}}}\n", ("stores.default.driver", "db")),
+    "a store has an unknown driver": Refused(
+        f"stores: {{default: {{driver: redis, url: '{URL}'}}}}\n", ("stores.default.driver", "'redis'", "db")
+    ),
+    "a store has neither URL nor file": Refused("stores: {default: {driver: db}}\n", ("either url or urlFile",)),
+    "a store has both": Refused(
+        f"stores: {{default: {{driver: db, url: '{URL}', urlFile: /x}}}}\n", ("stores.default", "either url or urlFile")
+    ),
+    "a store has an empty URL": Refused("stores: {default: {driver: db, url: ''}}\n", ("either url or urlFile",)),
+    "a store's URL is a number": Refused("stores: {default: {driver: db, url: 5}}\n", ("either url or urlFile",)),
+}
+
+
+@pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED.keys())
+def test_a_stores_file_is_refused_without_what_it_holds_when(case: Refused, tmp_path: Path) -> None:
+    file = tmp_path / "stores.yaml"
+    file.write_bytes(case.content if isinstance(case.content, bytes) else case.content.encode())
+
+    with pytest.raises(InvalidSetting) as caught:
+        read_stores(file)
+
+    for word in (str(file), *case.words):
+        assert word in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("name", ["absent.yaml", "."])
+def test_a_stores_file_that_cannot_be_read_is_named_with_the_reason(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match=r"cannot be read: (No such file|Is a directory)"):
+        read_stores(tmp_path / name)
+
+
+def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
+    file = tmp_path / "stores.yaml"
+    file.write_text(
+        "stores:\n"
+        "  default: {driver: db, urlFile: /etc/servicegroup/url}\n"
+        "  edge-2: {driver: db, url: 'sqlite:////var/lib/servicegroup/edge.db'}\n"
+        "  7: {driver: db, url: 'sqlite:////var/lib/servicegroup/seven.db'}\n",
+        encoding="utf-8",
+    )
+
+    assert read_stores(file) == {
+        "default": StoreConfig("default", "db", url_file="/etc/servicegroup/url"),
+        "edge-2": StoreConfig("edge-2", "db", url="sqlite:////var/lib/servicegroup/edge.db"),
+        "7": StoreConfig("7", "db", url="sqlite:////var/lib/servicegroup/seven.db"),
+    }
+
+
+def test_without_a_file_there_is_one_store_of_sqlite() -> None:
+    (store,) = default_stores().values()
+
+    assert (store.name, store.driver) == ("default", "db")
+    assert store.url is not None
+    assert store.url.startswith("sqlite:///")
+
+
+def test_a_file_of_a_url_is_read_when_the_store_is_opened_so_that_it_may_be_mounted_late(tmp_path: Path) -> None:
+    file = tmp_path / "url"
+    store = StoreConfig("edge", "db", url_file=str(file))
+    with pytest.raises(InvalidSetting, match=r"store 'edge' names .*No such file"):
+        store.open(store_id="default")
+
+    file.write_text(f"sqlite:///{tmp_path}/edge.db\n", encoding="utf-8")
+    opened = store.open(store_id="default")
+
+    assert opened.health(timeout=2.0).epoch
+    opened.close()
+
+
+REFUSED_URLS = {
+    "an unknown scheme": (f"redis://nova:{SECRET}@db/0", "'redis'"),
+    "a bracket in its password": (f"postgresql://nova:{SECRET}[@db/nova", "store URL"),
+    "a sign in its password that stands for several": (f"postgresql://nova:{SECRET}\u2100@db/nova", "store URL"),
+    "no scheme": (f"nova/{SECRET}", "scheme ''"),
+    "SQLite and a password": (f"sqlite://nova:{SECRET}@db/nova", "not the address of a file"),
+    "SQLite and a key as a query": (f"sqlite:////var/lib/a.db?key={SECRET}", "not the address of a file"),
+    "SQLite and a host": ("sqlite://relative.db", "not the address of a file"),
+    "SQLite and no file": ("sqlite:///", "not the address of a file"),
+    "SQLite and memory": ("sqlite://", "not the address of a file"),
+    "SQLite and a NUL in the file's name": ("sqlite:////var/lib/a\x00.db", "not the address of a file"),
+    "nothing in it": ("", "scheme ''"),
+}
+
+
+@pytest.mark.parametrize(("url", "words"), REFUSED_URLS.values(), ids=REFUSED_URLS.keys())
+def test_a_url_is_refused_with_what_is_allowed_and_without_its_password_that_has(url: str, words: str) -> None:
+    with pytest.raises(InvalidStore) as caught:
+        open_store(url, store_id="default")
+
+    assert words in str(caught.value)
+    assert "sqlite:////absolute/path" in str(caught.value)
+    assert SECRET not in "".join(traceback.format_exception(caught.value))
+    with pytest.raises(InvalidSetting, match="store 'edge': "):
+        StoreConfig("edge", "db", url=url).open(store_id="default")
+
+
+def test_a_folder_that_cannot_be_made_is_trouble_that_may_pass(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+
+    with pytest.raises(StoreUnavailable, match="its folder cannot be made"):
+        open_store(f"sqlite:///{tmp_path}/file/deeper/a.db", store_id="default")
