@@ -339,7 +339,7 @@ class World:
         """New agents, at evenly spread phases of the interval and, in turn, of a second: most write between passes."""
         every = self.spec.policy.interval if interval is None else interval
         for place, member in enumerate(members):
-            phase = TICK * (round(place * every / len(members) / TICK) + len(self.agents) % 4)
+            phase = TICK * (round(place * every / len(members) / TICK) + (1 + len(self.agents)) % 4)
             incarnation = f"{member}-{len(self.agents)}"
             self.agents.append(Agent(member, incarnation, due=self.now + phase, interval=every))
 

@@ -87,6 +87,8 @@ def row(store: MemoryStore) -> Fact:
 
 def test_the_public_names_are_these_and_each_can_be_imported() -> None:
     assert servicegroup.__all__ == [
+        "InvalidName",
+        "InvalidStore",
         "Member",
         "Membership",
         "NotAMember",

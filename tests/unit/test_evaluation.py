@@ -377,6 +377,7 @@ def test_who_joins_as_the_stores_clock_steps_is_not_down(step: float) -> None:
     """The clock steps between the first write of a new member and the read of it."""
     it = world("a")
     it.join("b")
+    it.agent("b").due = it.now
     it.agent("b").act(it.store, now=it.now)
     it.store.step += step
     it.run(3 * T)
