@@ -10,7 +10,7 @@ from servicegroup.liveness import Judgement, Moment
 from servicegroup.model import Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
 
-from tests.demo import kept, sabotage
+from tests.demo import agents, kept, sabotage
 from tests.demo.evidence import Decisions, Said, Sightings, Tail
 from tests.demo.screen import WIDTH, Screen
 from tests.demo.steps import STEPS, TOTAL, ActEnded, Finding, Score, ranges
@@ -137,7 +137,7 @@ def test_one_demo_is_kept_at_a_time_and_stopped_by_its_records(tmp_path: Path) -
     home = tmp_path / "demo"
     with kept.claimed(home):
         child = processes.start(["sleep", "600"], log=home / "log", environ=os.environ, folder=home)
-        processes.record({"agent": child}, file=home / kept.RECORD)
+        processes.record({"agent": child}, file=home / agents.RECORD)
     assert home.is_dir()
     with pytest.raises(ActEnded, match="make demo-stop"), kept.claimed(home):
         pass
