@@ -996,3 +996,16 @@ def test_a_store_that_went_back_over_a_restart_of_an_agent_shows_no_duplicate() 
     it.run(2 * INTERVAL)
 
     assert duplicates(it.running.view, policy=POLICY, now=it.running.clock(it.now)) == ()
+
+
+@pytest.mark.xfail(reason="rule 5: a new operator that finds no row does not know what interval its agent promised")
+def test_a_shorter_interval_a_wiped_store_and_a_new_operator_at_once_kill_nobody() -> None:
+    """All within the ten seconds that the agents had promised; found by the properties in a wild run."""
+    it = world("a", "b")
+    it.respec(replace(it.spec, policy=Policy(1.0, 5.0)))
+    it.run(TICK)
+    it.store.restart(wiped=True)
+    it.start()
+    it.run(3 * T)
+
+    assert [it.turned(member, DOWN) for member in "ab"] == [None, None]

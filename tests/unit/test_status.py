@@ -346,3 +346,22 @@ def test_a_member_forced_down_is_counted_within_the_down_and_its_beats_go_on_ben
 
     assert (forced["counts"]["down"], forced["counts"]["forcedDown"], forced["counts"]["up"]) == (1, 1, 2)
     assert freed["counts"]["up"] == 3
+
+
+ANYTHING: dict[str, dict[str, Any]] = {
+    "an entry without a time": {"members": [{"member": "a", "verdict": "Down", "reason": "Silent"}]},
+    "an entry whose time is none": {"members": [{"member": "a", "verdict": "Down", "reason": "Silent", "since": "x"}]},
+    "an entry without a verdict": {"notUp": [{"member": "a", "since": "2026-01-31T23:59:59Z"}]},
+    "an entry without a name": {"notUp": [{"verdict": "Down", "since": "2026-01-31T23:59:59Z"}]},
+    "counts without numbers": {"counts": {"total": 1000}, "checkedTime": "yesterday"},
+    "a condition without a time": {"conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+@pytest.mark.parametrize("before", ANYTHING.values(), ids=ANYTHING)
+def test_a_status_that_somebody_else_wrote_is_survived_and_written_over(before: Mapping[str, Any]) -> None:
+    assert published_in(before) == {}
+    after = status_of(view({"b": DOWN}), before=before)
+
+    assert [entry["member"] for entry in after["members"]] == ["b"]
+    assert all(condition["lastTransitionTime"] for condition in after["conditions"])

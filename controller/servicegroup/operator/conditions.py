@@ -84,12 +84,14 @@ def render(
 
 
 def _rendered(condition: Condition, before: Mapping[str, Any] | None, generation: int, now: str) -> dict[str, Any]:
-    same = before is not None and before.get("status") == condition.status
+    since = (
+        before.get("lastTransitionTime") if before is not None and before.get("status") == condition.status else None
+    )
     return {
         "type": condition.type,
         "status": condition.status,
         "reason": condition.reason,
         "message": condition.message[:LONGEST_MESSAGE],
-        "lastTransitionTime": before["lastTransitionTime"] if same and before is not None else now,
+        "lastTransitionTime": since or now,
         "observedGeneration": generation,
     }

@@ -65,6 +65,7 @@ class StoreLoop:
     _executor: ThreadPoolExecutor = field(init=False)
     _store: Store | None = None
     _tended: dict[GroupKey, Tended] = field(default_factory=dict)
+    _given_up: set[GroupKey] = field(default_factory=set)
     _failed: int = 0
     _failure: str | None = None
 
@@ -122,27 +123,45 @@ class StoreLoop:
     def _refuse(self, wanted: Mapping[GroupKey, Wanted], problem: str) -> None:
         self._note_failure(problem)
         for one in wanted.values():
-            before = self.outlet.latest(one)
-            status = refuse(
-                problem,
-                reason="StoreMisconfigured",
-                permanent=False,  # the file may be mounted yet
-                generation=one.generation,
-                before=before,
-                wall=time.time(),
-            )
-            self.outlet.status(one, status)
+            self._tell_refused(one, problem, reason="StoreMisconfigured")
+
+    def _tell_refused(self, wanted: Wanted, problem: str, *, reason: str) -> None:
+        status = refuse(
+            problem,
+            reason=reason,
+            permanent=False,  # a file may be mounted yet, a newer operator come
+            generation=wanted.generation,
+            before=self.outlet.latest(wanted),
+            wall=time.time(),
+        )
+        self.outlet.status(wanted, status)
 
     def _judge(self, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
         self._note_failure(found.failure)
-        for key, one in wanted.items():
-            spec = one.spec
-            if spec is None:
+        for one in wanted.values():
+            if one.spec is None:
                 continue
-            tended = self._tend(one, found, spec=spec)
-            tended.view, changes = advance(tended.view, found.of(key), spec=spec, wall=found.wall)
-            tended.changes += changes
-            self._tell(one, spec, tended.view, changes, found)
+            try:
+                self._judge_one(one, one.spec, found)
+            except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
+                self._give_up(one, error)
+            else:
+                self._given_up.discard(one.key)
+
+    def _judge_one(self, wanted: Wanted, spec: GroupSpec, found: Survey) -> None:
+        tended = self._tend(wanted, found, spec=spec)
+        tended.view, changes = advance(tended.view, found.of(wanted.key), spec=spec, wall=found.wall)
+        tended.changes += changes
+        self._tell(wanted, spec, tended.view, changes, found)
+
+    def _give_up(self, wanted: Wanted, error: Exception) -> None:
+        """An error of ours over one group is that group's condition, and not the end of every other's verdicts."""
+        self._tended.pop(wanted.key, None)
+        if wanted.key in self._given_up:
+            return
+        self._given_up.add(wanted.key)
+        LOGGER.error("group %s: it cannot be evaluated", wanted.key, exc_info=error)
+        self._tell_refused(wanted, "the operator failed on this group; its log says how", reason="InternalError")
 
     def _tend(self, wanted: Wanted, found: Survey, *, spec: GroupSpec) -> Tended:
         tended = self._tended.get(wanted.key)
@@ -179,13 +198,17 @@ class StoreLoop:
 
     async def _publish(self, store: Store, wanted: Mapping[GroupKey, Wanted]) -> None:
         for spec in _specs(wanted):
-            tended = self._tended[spec.key]
+            tended = self._tended.get(spec.key)
+            if tended is None:
+                continue
             call = _publish_call(store, spec, tended)
             try:
                 await watched(call, executor=self._executor)
             except StoreUnavailable as error:
                 LOGGER.warning("group %s: its record is not published: %s", spec.key, error)
                 tended.unpublished = True
+            except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
+                self._give_up(wanted[spec.key], error)
             else:
                 tended.unpublished, tended.changes = False, ()
 

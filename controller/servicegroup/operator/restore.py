@@ -15,6 +15,9 @@ from servicegroup.observation import Watch
 from servicegroup.operator.status import published_in, seconds
 from servicegroup.record import Record
 
+UNREACHABLE = 2**53
+"""Publications: one each second for 285 million years, and exact in every JSON parser."""
+
 CHECKED_EVERY = 60.0
 """Seconds by which a status may be older than the last healthy pass that it speaks of (design, section 5)."""
 
@@ -22,14 +25,19 @@ CHECKED_EVERY = 60.0
 def from_status(status: Mapping[str, Any], *, now: float, wall: float) -> View:
     """The view of an operator that has not read its store yet."""
     published = published_in(status)
-    checked = status.get("checkedTime")
-    age = max(0.0, wall - seconds(checked) - CHECKED_EVERY) if checked else 0.0
+    checked = seconds(status.get("checkedTime"))
+    age = 0.0 if checked is None else max(0.0, wall - checked - CHECKED_EVERY)
     return View(
         watch=Watch(blind=now),
         judged=restore(published, sighted=now - age),
         published=published,
-        publication=int(status.get("publication", 0)),
+        publication=_counted(status.get("publication")),
     )
+
+
+def _counted(publication: Any) -> int:
+    """A number that whoever may write a status wrote there; one that nobody can have counted to is none."""
+    return publication if isinstance(publication, int) and 0 <= publication < UNREACHABLE else 0
 
 
 def with_record(view: View, record: Record, *, status: Mapping[str, Any], policy: Policy, now: float) -> View:

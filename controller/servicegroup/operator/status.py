@@ -34,7 +34,7 @@ def render(
 ) -> dict[str, Any]:
     """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970."""
     watch = view.watch
-    unread = watch.healthy is None and before.get("counts", {}).get("total", 0) > LONGEST_LIST
+    unread = watch.healthy is None and _large(before.get("counts", {}))
     counts = before["counts"] if unread else _counts(view.published)
     states = [
         conditions.available(
@@ -64,6 +64,10 @@ def render(
         **lists,
         "conditions": conditions.render(states, before=before, generation=spec.generation, now=timestamp(wall)),
     }
+
+
+def _large(counts: Mapping[str, Any]) -> bool:
+    return {"total", "up", "unknown"} <= counts.keys() and counts["total"] > LONGEST_LIST
 
 
 def refuse(
@@ -166,20 +170,24 @@ def _summary(names: Sequence[str]) -> str:
 
 
 def published_in(status: Mapping[str, Any]) -> dict[str, Published]:
-    """The verdicts that a status names: all of them in a small group, else those who are not up."""
+    """The verdicts that a status names: all of them in a small group, else those who are not up.
+
+    Whoever may write a status may have written anything: what is no verdict is left out.
+    """
     entries = status.get("members") or status.get("notUp") or ()
-    return {entry["member"]: _said(entry) for entry in entries}
+    return {entry["member"]: said for entry in entries if (said := _said(entry)) is not None and "member" in entry}
 
 
-def _said(entry: Mapping[str, Any]) -> Published:
-    try:
-        reason = Reason(entry["reason"])
-    except ValueError:
-        reason = Reason.NOT_WATCHING  # of another version's words: the verdict counts, the reason comes anew
+def _said(entry: Mapping[str, Any]) -> Published | None:
+    verdict, since = entry.get("verdict"), seconds(entry.get("since"))
+    if verdict not in list(Verdict) or since is None:
+        return None
+    # A reason of another version's words: the verdict counts, the reason comes anew.
+    reason = str(entry.get("reason"))
     return Published(
-        verdict=Verdict(entry["verdict"]),
-        reason=reason,
-        since=seconds(entry["since"]),
+        verdict=Verdict(verdict),
+        reason=Reason(reason) if reason in list(Reason) else Reason.NOT_WATCHING,
+        since=since,
         disabled=bool(entry.get("disabled", False)),
         draining=bool(entry.get("draining", False)),
     )
@@ -189,5 +197,9 @@ def timestamp(wall: float) -> str:
     return datetime.fromtimestamp(wall, tz=UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def seconds(text: str) -> float:
-    return datetime.fromisoformat(text).timestamp()
+def seconds(text: str | None) -> float | None:
+    """A status's time; None when there is none, or no time."""
+    try:
+        return None if text is None else datetime.fromisoformat(text).timestamp()
+    except ValueError:
+        return None

@@ -106,10 +106,10 @@ def due(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     """Whether the API server must be told: something changed, or the time of the last check is a minute newer."""
     if _without_time(written) != _without_time(wanted):
         return True
-    before, after = written.get("checkedTime"), wanted.get("checkedTime")
+    before, after = seconds(written.get("checkedTime")), seconds(wanted.get("checkedTime"))
     if before is None or after is None:
         return before != after
-    return seconds(after) - seconds(before) >= CHECKED_EVERY
+    return after - before >= CHECKED_EVERY
 
 
 def _without_time(status: Mapping[str, Any]) -> dict[str, Any]:
