@@ -13,7 +13,9 @@ help: ## list the targets
 	@$(PYTHON) -m venv .venv || \
 	  { echo "no virtual environment could be made in .venv: on Debian or Ubuntu install python3-venv; check the disk"; exit 1; }
 	@echo "installing the locked dependencies into .venv"
-	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt || \
+	  { echo "the dependencies could not be installed (above): check the network, the package index and the disk, then again"; \
+	    exit 1; }
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
 	@touch $@
 
