@@ -7,7 +7,10 @@ from servicegroup.store.memory import MemoryStore
 
 __all__ = ["AgentStore", "InvalidStore", "MemoryStore", "ReaderStore", "Store", "StoreUnavailable", "open_store"]
 
-ALLOWED = "sqlite:////absolute/path (a file), or memory: (in the operator's own process)"
+ALLOWED = (
+    "sqlite:////absolute/path (a file), memcached://host:port,host2:port/ (servers), "
+    "or memory: (in the operator's own process)"
+)
 
 
 class InvalidStore(ValueError):
@@ -19,6 +22,8 @@ def open_store(url: str, *, store_id: str) -> Store:
     scheme = url.partition("://")[0] if "://" in url else ""  # urlsplit raises over what a password may hold
     if url == "memory:":
         return MemoryStore()
+    if scheme in ("memcached", "memcacheds"):
+        return _open_memcached(url, store_id=store_id)
     if scheme != "sqlite":
         raise InvalidStore(f"store URL with the scheme {scheme[:60]!r}: no driver for it; allowed: {ALLOWED}")
     path = url.removeprefix("sqlite:///")
@@ -30,3 +35,14 @@ def open_store(url: str, *, store_id: str) -> Store:
     from servicegroup.store.sqlite import open_sqlite
 
     return DatabaseStore(open_sqlite(Path(path).absolute()), store_id=store_id)
+
+
+def _open_memcached(url: str, *, store_id: str) -> Store:
+    try:
+        from servicegroup.store.memcached import MemcachedStore
+    except ImportError:
+        raise InvalidStore("store URL: memcached needs pymemcache: pip install 'servicegroup[memcached]'") from None
+    try:
+        return MemcachedStore(url, store_id=store_id)
+    except ValueError as error:
+        raise InvalidStore(f"store URL: {error}") from None

@@ -1,0 +1,131 @@
+"""The `mc` driver on memcached servers: every row on every server, judged by what all of them say.
+
+What is promised, with several servers: a call is served as long as one server answers. An agent is seen while it
+reaches one server that the operator reaches too. A server that is away, restarted, flushed or that evicts takes no
+member with it while another has the row; what it comes back with does not hold against what was written meanwhile.
+When no server answers it is StoreUnavailable, never "no members". A name reaches the operator by the inbox of one
+server; `mc_group` says how it is kept.
+"""
+
+import secrets
+import threading
+import time
+from collections.abc import Collection, Iterable, Mapping
+
+from servicegroup.liveness import Published
+from servicegroup.model import Beat, Fact, GroupKey, Health, Reading, Receipt
+from servicegroup.record import Header, Record
+from servicegroup.store.mc_address import Address, parse
+from servicegroup.store.mc_agent import AgentSide
+from servicegroup.store.mc_connection import Connection
+from servicegroup.store.mc_epoch import Epoch, Life, following
+from servicegroup.store.mc_publishing import Publications
+from servicegroup.store.mc_servers import Servers
+from servicegroup.store.mc_wire import Item, Row, decode_row, newest
+from servicegroup.store.mc_wire import key as hashed
+
+CANARY_TTL = 3600
+
+
+class MemcachedStore:
+    driver = "mc"
+
+    def __init__(self, url: str, *, store_id: str) -> None:
+        """Raises ValueError for a URL that names no servers."""
+        self._servers = Servers(parse(url))
+        self._store_id = store_id
+        self._agent = AgentSide(self._servers)
+        self._publications = Publications(self._servers)
+        self._lock = threading.Lock()
+        self._epoch: Epoch | None = None
+        self._read_before = False
+        self._canary = hashed("canary", store_id, secrets.token_hex(16))
+
+    def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        return self._agent.join(self._name(key), beat, timeout=timeout)
+
+    def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        return self._agent.beat(self._name(key), beat, timeout=timeout)
+
+    def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
+        return self._agent.leave(self._name(key), beat, timeout=timeout)
+
+    def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
+        """Names first, on all servers, then the rows of all names and the epoch, on one connection to each."""
+        deadline = time.monotonic() + timeout
+        groups = list(dict.fromkeys(self._name(key) for key in keys))
+        sights = self._publications.look(groups, deadline=deadline)
+        asked = {group: self._publications.names(group) for group in groups}
+        pairs = [(group, name) for group, names in asked.items() for name in names]
+        wanted = [hashed("row", group, name) for group, name in pairs]
+        read = self._servers.each(
+            lambda _address, connection: (Life.of(connection.stats()), connection.fetch(wanted)),
+            deadline=deadline,
+            among=sights,
+        )
+        facts = _facts(pairs, [items for _, items in read.values()])
+        if self._servers.all_serve(read):
+            for group, names in asked.items():
+                self._publications.without_row(group, set(names) - {fact.member for fact in facts.get(group, ())})
+        published = (one.head.header.epoch for sight in sights.values() for one in sight.values() if one.head)
+        epoch = self._continued((life for life, _ in read.values()), published=published)
+        return Reading(epoch=epoch, facts={key: tuple(facts.get(self._name(key), ())) for key in keys})
+
+    def health(self, *, timeout: float) -> Health:
+        """Healthy while one server serves: agents write to all of them, so that one holds the rows of all."""
+        started = time.monotonic()
+        value = secrets.token_hex(8).encode()
+
+        def look(_address: Address, connection: Connection) -> Life:
+            connection.set(self._canary, value, expire=CANARY_TTL)
+            (item,) = connection.fetch([self._canary])
+            if item is None or item.value != value:
+                raise ValueError("it took a write and does not give it back")
+            return Life.of(connection.stats())
+
+        lives = self._servers.each(look, deadline=started + timeout, fresh=True)
+        return Health(epoch=self._continued(lives.values()), latency=time.monotonic() - started)
+
+    def publish(
+        self,
+        key: GroupKey,
+        header: Header,
+        *,
+        changes: Mapping[str, Published | None],
+        whole: bool,
+        timeout: float,
+    ) -> None:
+        deadline = time.monotonic() + timeout
+        self._publications.publish(self._name(key), header, changes=changes, whole=whole, deadline=deadline)
+
+    def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
+        """The youngest that a server has; None when those that answer have none."""
+        return self._publications.record(self._name(key), deadline=time.monotonic() + timeout, only=only)
+
+    def close(self) -> None:
+        self._servers.close()
+
+    def _name(self, key: GroupKey) -> str:
+        return f"{self._store_id}/{key}"
+
+    def _continued(self, lives: Iterable[Life], *, published: Iterable[str] | None = None) -> str:
+        with self._lock:
+            # An operator before this one may have named the epoch that still lasts: the first read tells.
+            before = self._epoch if self._read_before or published is None else None
+            self._read_before = self._read_before or published is not None
+            self._epoch = following(before, lives, published=published or ())
+            return self._epoch.name
+
+
+def _facts(pairs: list[tuple[str, str]], servers: list[list[Item | None]]) -> dict[str, list[Fact]]:
+    facts: dict[str, list[Fact]] = {}
+    for (group, member), items in zip(pairs, zip(*servers, strict=True), strict=True):
+        row = newest(_rows(items, group=group, member=member))
+        if row is not None:
+            facts.setdefault(group, []).append(row.fact())
+    return facts
+
+
+def _rows(items: Iterable[Item | None], *, group: str, member: str) -> list[Row]:
+    found = (decode_row(item, group=group, member=member) for item in items)
+    return [row for row in found if row is not None]

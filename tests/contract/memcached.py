@@ -1,0 +1,107 @@
+"""Starts memcached servers for tests, unprivileged, on free ports, one process each; and says how to get memcached."""
+
+import os
+import shutil
+import socket
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pymemcache import Client
+from pymemcache.exceptions import MemcacheError
+
+from tests.localcluster import processes
+
+PROGRAM = shutil.which("memcached", path=f"{os.environ.get('PATH', '')}:/usr/bin:/usr/local/bin")
+HOW_TO_GET_IT = "memcached is not installed: on Debian or Ubuntu `apt-get install --no-install-recommends memcached`"
+STARTS_WITHIN = 15.0
+UNPRIVILEGED = ("-u", "nobody") if os.geteuid() == 0 else ()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """One memcached that can be killed and started again on its port."""
+
+    folder: Path
+    options: tuple[str, ...] = ()
+    host: str = "127.0.0.1"
+    port: int = field(default_factory=free_port)
+    child: processes.Child | None = None
+
+    @property
+    def address(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+    @property
+    def pid(self) -> int:
+        assert self.child is not None
+        return self.child.popen.pid
+
+    def start(self) -> None:
+        """Returns when it answers. A port that somebody took in between is another port, at the first start."""
+        assert PROGRAM is not None, HOW_TO_GET_IT
+        argv = [PROGRAM, "-l", self.host, "-p", str(self.port), "-U", "0", "-t", "1", *UNPRIVILEGED, *self.options]
+        log = self.folder / f"memcached-{self.port}.log"
+        self.child = processes.start(argv, log=log, environ=dict(os.environ), folder=self.folder)
+        deadline = time.monotonic() + STARTS_WITHIN
+        while not self._answers():
+            ended = processes.ended(self.child)
+            assert not ended, f"memcached ended: {log.read_text(encoding='utf-8', errors='replace')}"
+            assert time.monotonic() < deadline, "memcached does not answer"
+            time.sleep(0.01)
+
+    def _answers(self) -> bool:
+        try:
+            with self.client() as client:
+                return int(client.stats()[b"pid"]) == self.pid
+        except (OSError, MemcacheError):
+            return False
+
+    @contextmanager
+    def client(self) -> Iterator[Client]:
+        """A bare client, as anybody has who can reach the server."""
+        client = Client((self.host, self.port), connect_timeout=10, timeout=10, default_noreply=False)
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def signal(self, number: int) -> None:
+        assert self.child is not None
+        self.child.popen.send_signal(number)
+
+    def kill(self) -> None:
+        """SIGKILL, as a crash."""
+        assert self.child is not None
+        processes.kill(self.child)
+
+    def stop(self) -> None:
+        if self.child is not None:
+            processes.stop(self.child)
+
+
+@contextmanager
+def serving(
+    folder: Path, count: int = 1, *, options: tuple[str, ...] = (), host: str = "127.0.0.1"
+) -> Iterator[list[Server]]:
+    """So many servers, which end with the block however it ends."""
+    servers = [Server(folder, options, host) for _ in range(count)]
+    try:
+        for server in servers:
+            server.start()
+        yield servers
+    finally:
+        for server in servers:
+            server.stop()
+
+
+def url(servers: list[Server]) -> str:
+    return f"memcached://{','.join(server.address for server in servers)}/"
