@@ -8,6 +8,7 @@ import pytest
 from servicegroup.config import InvalidSetting
 from servicegroup.operator.stores import StoreConfig, default_stores, read_stores
 from servicegroup.store import InvalidStore, StoreUnavailable, open_store
+from servicegroup.store.mc_address import parse
 
 SECRET = "hunter2"  # noqa: S105 - what must not be shown
 URL = f"postgresql+psycopg://nova:{SECRET}@db/nova"
@@ -32,10 +33,15 @@ REFUSED = {
     "it names a class of Python": Refused(f"stores: !!python/object:os.system ['{URL}']\n", ("no YAML",)),
     "it holds a day that no calendar has": Refused("stores: 2027-13-45\n", ("no YAML",)),
     "it is no text": Refused(b"stores: \xff\xfe" + URL.encode(), ("no YAML",)),
-    "a store is a URL": Refused(f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url and urlFile")),
-    "a store is nothing": Refused("stores: {default: }\n", ("stores.default", "driver, url and urlFile")),
+    "a store is a URL": Refused(
+        f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url and urlFile, or driver and servers")
+    ),
+    "a store is nothing": Refused(
+        "stores: {default: }\n", ("stores.default", "driver, url and urlFile, or driver and servers")
+    ),
     "a store has a field of another name": Refused(
-        f"stores: {{default: {{driver: db, uri: '{URL}'}}}}\n", ("stores.default", "driver, url and urlFile")
+        f"stores: {{default: {{driver: db, uri: '{URL}'}}}}\n",
+        ("stores.default", "driver, url and urlFile, or driver and servers"),
     ),
     "a store has a name with capitals": Refused("stores: {Default: {driver: db, url: x}}\n", ("stores.Default", "a-z")),
     "a store has a name that ends with a hyphen": Refused("stores: {a-: {driver: db, url: x}}\n", ("stores.a-", "a-z")),
@@ -50,6 +56,16 @@ REFUSED = {
         f"stores: {{default: {{driver: db, url: '{URL}', urlFile: /x}}}}\n", ("stores.default", "either url or urlFile")
     ),
     "a store has an empty URL": Refused("stores: {default: {driver: db, url: ''}}\n", ("either url or urlFile",)),
+    "a database has servers": Refused(
+        "stores: {a: {driver: db, servers: [x]}}\n", ("stores.a", "either url or urlFile")
+    ),
+    "a store has servers and a URL": Refused(
+        f"stores: {{a: {{driver: mc, servers: [x], url: '{URL}'}}}}\n", ("stores.a", "either servers, or url")
+    ),
+    "servers are a text": Refused("stores: {a: {driver: mc, servers: 'x:1'}}\n", ("stores.a.servers", "a list")),
+    "a server is a number": Refused("stores: {a: {driver: mc, servers: [11211]}}\n", ("stores.a.servers", "a list")),
+    "a server has a port that is none": Refused("stores: {a: {driver: mc, servers: ['x:0']}}\n", ("host:port",)),
+    "a server is a URL": Refused(f"stores: {{a: {{driver: mc, servers: ['{URL}']}}}}\n", ("memcached servers",)),
     "a store's URL is a number": Refused("stores: {default: {driver: db, url: 5}}\n", ("either url or urlFile",)),
 }
 
@@ -79,7 +95,9 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "stores:\n"
         "  default: {driver: db, urlFile: /etc/servicegroup/url}\n"
         "  edge-2: {driver: db, url: 'sqlite:////var/lib/servicegroup/edge.db'}\n"
-        "  7: {driver: db, url: 'sqlite:////var/lib/servicegroup/seven.db'}\n",
+        "  7: {driver: db, url: 'sqlite:////var/lib/servicegroup/seven.db'}\n"
+        "  cache: {driver: mc, servers: ['mc-0:11211', '[::1]', mc-1]}\n"
+        "  in-process: {driver: mc, servers: []}\n",
         encoding="utf-8",
     )
 
@@ -87,6 +105,8 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "default": StoreConfig("default", "db", url_file="/etc/servicegroup/url"),
         "edge-2": StoreConfig("edge-2", "db", url="sqlite:////var/lib/servicegroup/edge.db"),
         "7": StoreConfig("7", "db", url="sqlite:////var/lib/servicegroup/seven.db"),
+        "cache": StoreConfig("cache", "mc", url="memcached://mc-0:11211,[::1],mc-1/"),
+        "in-process": StoreConfig("in-process", "mc", url="memory:"),
     }
 
 
@@ -123,6 +143,13 @@ REFUSED_URLS = {
     "SQLite and memory": ("sqlite://", "not the address of a file"),
     "SQLite and a NUL in the file's name": ("sqlite:////var/lib/a\x00.db", "not the address of a file"),
     "nothing in it": ("", "scheme ''"),
+    "memcached and a password": (f"memcached://nova:{SECRET}@mc/", "host:port"),
+    "memcached and a path": (f"memcached://mc/{SECRET}", "not the address of memcached servers"),
+    "memcached and nobody": ("memcached:///", "not the address of memcached servers"),
+    "memcached and an empty server": ("memcached://mc,,mc2/", "host:port"),
+    "memcached and a port too high": ("memcached://mc:65536/", "host:port"),
+    "memcached and a bare IPv6 address": ("memcached://fd00::1/", "host:port"),
+    "memcached by TLS": ("memcacheds://mc/", "not served yet"),
 }
 
 
@@ -132,7 +159,7 @@ def test_a_url_is_refused_with_what_is_allowed_and_without_its_password_that_has
         open_store(url, store_id="default")
 
     assert words in str(caught.value)
-    assert "sqlite:////absolute/path" in str(caught.value)
+    assert "sqlite:////absolute/path" in str(caught.value) or "memcached://host:port" in str(caught.value)
     assert SECRET not in "".join(traceback.format_exception(caught.value))
     with pytest.raises(InvalidSetting, match="store 'edge': "):
         StoreConfig("edge", "db", url=url).open(store_id="default")
@@ -143,3 +170,21 @@ def test_a_folder_that_cannot_be_made_is_trouble_that_may_pass(tmp_path: Path) -
 
     with pytest.raises(StoreUnavailable, match="its folder cannot be made"):
         open_store(f"sqlite:///{tmp_path}/file/deeper/a.db", store_id="default")
+
+
+def test_a_driver_whose_url_is_another_drivers_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InvalidSetting, match="store 'edge': its URL is one of the driver db, not mc"):
+        StoreConfig("edge", "mc", url=f"sqlite:///{tmp_path}/edge.db").open(store_id="default")
+
+
+ADDRESSES = {
+    "a name": ("memcached://mc/", ["mc:11211"]),
+    "a port": ("memcached://mc:5", ["mc:5"]),
+    "several, one of them twice": ("memcached://a:1,b,a:1/", ["a:1", "b:11211"]),
+    "IPv6": ("memcached://[::1]:7,[fd00::2]/", ["[::1]:7", "[fd00::2]:11211"]),
+}
+
+
+@pytest.mark.parametrize(("url", "servers"), ADDRESSES.values(), ids=ADDRESSES.keys())
+def test_servers_are_read_from_a_url(url: str, servers: list[str]) -> None:
+    assert [str(one) for one in parse(url)] == servers

@@ -3,6 +3,7 @@
     stores:
       default: {driver: db, urlFile: /etc/servicegroup/stores/default/url}
       edge: {driver: db, url: "sqlite:////var/lib/servicegroup/edge.db"}
+      cache: {driver: mc, servers: ["memcached-0:11211", "[fd00::1]:11211"]}
 
 Without a file there is one store, `default`: SQLite. A URL's file is read when the store is opened, so that a Secret
 that is mounted late, or wrongly, is an error of the groups that use it and of nobody else.
@@ -18,8 +19,12 @@ import yaml
 
 from servicegroup.config import InvalidSetting, default_database, read_url
 from servicegroup.store import InvalidStore, Store, open_store
+from servicegroup.store.mc_address import parse
 
-DRIVERS = ("db",)
+DRIVERS = ("db", "mc")
+ADDRESSES = {"db": ("url", "urlFile"), "mc": ("url", "urlFile", "servers")}
+"""How each driver's store may be named."""
+
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -35,9 +40,15 @@ class StoreConfig:
         origin = f"store {self.name!r}"
         url = self.url if self.url is not None else read_url(Path(self.url_file or ""), origin=origin)
         try:
-            return open_store(url, store_id=store_id)
+            store = open_store(url, store_id=store_id)
         except InvalidStore as error:
             raise InvalidSetting(f"{origin}: {error}") from None
+        if store.driver != self.driver:
+            store.close()
+            raise InvalidSetting(
+                f"{origin}: its URL is one of the driver {store.driver}, not {self.driver}; correct it"
+            )
+        return store
 
 
 def default_stores() -> dict[str, StoreConfig]:
@@ -65,12 +76,33 @@ def _store(name: str, given: Any, *, path: Path) -> StoreConfig:
         raise InvalidSetting(
             f"{where}: a name has 1 to 63 of a-z 0-9 and -, and neither begins nor ends with -; rename it"
         )
-    if not isinstance(given, Mapping) or set(given) - {"driver", "url", "urlFile"}:
-        raise InvalidSetting(f"{where}: allowed are driver, url and urlFile; take out what else is there")
+    if not isinstance(given, Mapping) or set(given) - {"driver", "url", "urlFile", "servers"}:
+        raise InvalidSetting(
+            f"{where}: allowed are driver, url and urlFile, or driver and servers; take out what else is there"
+        )
     if given.get("driver") not in DRIVERS:
         shown = str(given.get("driver"))[:60]
         raise InvalidSetting(f"{where}.driver is {shown!r}: allowed are {', '.join(DRIVERS)}; correct it")
+    driver = given["driver"]
+    if "servers" in given and "servers" in ADDRESSES[driver]:
+        if set(given) != {"driver", "servers"}:
+            raise InvalidSetting(f"{where}: give either servers, or url, or urlFile")
+        return StoreConfig(name, driver, url=_servers(given["servers"], where=f"{where}.servers"))
     addresses = [given[field] for field in ("url", "urlFile") if field in given]
-    if len(addresses) != 1 or not isinstance(addresses[0], str) or not addresses[0]:
+    if "servers" in given or len(addresses) != 1 or not isinstance(addresses[0], str) or not addresses[0]:
         raise InvalidSetting(f"{where}: give either url or urlFile, as text")
-    return StoreConfig(name, given["driver"], url=given.get("url"), url_file=given.get("urlFile"))
+    return StoreConfig(name, driver, url=given.get("url"), url_file=given.get("urlFile"))
+
+
+def _servers(given: Any, *, where: str) -> str:
+    """The URL of memcached servers; without any it is the store in this process, as in Nova's `mc` driver."""
+    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
+        raise InvalidSetting(f"{where}: a list of host:port, each of them text; correct it")
+    if not given:
+        return "memory:"
+    url = f"memcached://{','.join(given)}/"
+    try:
+        parse(url)
+    except ValueError as error:
+        raise InvalidSetting(f"{where}: {error}") from None
+    return url

@@ -118,8 +118,8 @@ def pack(entries: Entries, *, chunks: Sequence[str], known: Mapping[str, Entries
 
 
 def encode_name(name: str) -> bytes:
-    """A line of an inbox; a line break within a name is escaped."""
-    return dump(name) + b"\n"
+    """A line of an inbox, apart from whatever another program left before it; a line break in a name is escaped."""
+    return b"\n" + dump(name) + b"\n"
 
 
 def decode_inbox(value: bytes) -> tuple[str, set[str]]:
