@@ -448,7 +448,7 @@ def fill(server: Server) -> None:
 @pytest.mark.parametrize("call", WRITES.values(), ids=WRITES.keys())
 def test_a_full_server_that_may_not_evict_is_trouble_until_there_is_room(tmp_path: Path, call: Call) -> None:
     with (
-        serving(tmp_path, options=("-M", "-m", "1")) as (server,),
+        serving(tmp_path, options=("-M", "-m", "2")) as (server,),
         opened(server) as store,
     ):
         fill(server)
