@@ -106,6 +106,14 @@ def read_url(path: Path, *, origin: str) -> str:
     return lines[0].strip()
 
 
+def names(origin: str, text: str) -> tuple[str, ...]:
+    """A list of namespaces, divided by commas."""
+    found = tuple(name.strip() for name in text.split(","))
+    if not all(found):
+        raise InvalidSetting(f"{origin} is {text[:60]!r}: names divided by commas are allowed; leave it out for all")
+    return found
+
+
 def default_database(environ: Mapping[str, str] = os.environ) -> Path:
     state = environ.get("XDG_STATE_HOME") or str(Path(environ.get("HOME") or "/") / ".local/state")
     return Path(state) / "servicegroup" / "servicegroup.db"

@@ -7,7 +7,7 @@ evidence against it:
 * Up needs a last beat at most T old (exactly T is up, as in Nova's own tests), and one fresh beat is enough.
 * Down (silent) needs a last beat older than T, in a healthy pass, by an observer that has watched: C of its own sight
   without a gap and T of a store that serves (`observation.Watch`). Neither an outage nor a restart of anything makes
-  anyone Down. Down ends by a fresh beat, by a leave or by forgetting; not by a row that looks young after the store
+  anyone Down. Down ends by a fresh beat or by a leave; not by a row that looks young after the store
   went back in time, and not by a restart of the observer.
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.

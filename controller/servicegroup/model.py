@@ -44,13 +44,21 @@ class Reason(StrEnum):
     STORE_UNREACHABLE = "StoreUnreachable"
     NO_OPERATOR = "NoOperator"
 
+    @classmethod
+    def _missing_(cls, _value: object) -> "Reason":
+        return cls.NOT_WATCHING  # another version's word: the verdict counts, the reason comes anew
+
 
 class State(StrEnum):
-    """What an agent says of itself with each beat."""
+    """What an agent says of itself with each beat; a word of a newer agent's is a beat all the same."""
 
     BEATING = "beating"
     DRAINING = "draining"
     LEFT = "left"
+
+    @classmethod
+    def _missing_(cls, _value: object) -> "State":
+        return cls.BEATING
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -174,10 +182,14 @@ class Receipt:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """All facts of some groups, and the epoch of the store on the very connection that read them."""
+    """All facts of some groups, and the epoch of the store on the very connection that read them.
+
+    `published` is whose record the store holds of a group, and its publication; a group without one is not in it.
+    """
 
     epoch: str
     facts: Mapping[GroupKey, tuple[Fact, ...]]
+    published: Mapping[GroupKey, tuple[str, int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,8 @@ class Header:
     """The group's part of the record: the policy in force and how good the operator's sight is.
 
     `store_back_for` and `blind_for` are seconds at the time of publication: since the store has been back, and since no
-    death could be found. They let the next operator go on where this one ended.
+    death could be found. They let the next operator go on where this one ended. `publisher` is one run
+    of an operator: who reads another's has been overwritten.
     """
 
     publication: int
@@ -23,6 +24,7 @@ class Header:
     epoch: str
     store_back_for: float
     blind_for: float
+    publisher: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -77,6 +78,10 @@ class Server:
     def signal(self, number: int) -> None:
         assert self.child is not None
         self.child.popen.send_signal(number)
+        if number == signal.SIGSTOP:  # one of its threads may be serving on the other core still
+            stopped = Path(f"/proc/{self.child.popen.pid}/status")
+            while "T (stopped)" not in stopped.read_text(encoding="ascii"):
+                time.sleep(0.001)
 
     def kill(self) -> None:
         """SIGKILL, as a crash."""

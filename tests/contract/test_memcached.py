@@ -400,7 +400,6 @@ FOREIGN = {
     "an answer of memcached's": b"EN\r\nVA 2 t1 c1\r\nMN\r\n",
     "a number that is none": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":NaN,"t":"beating","n":1}',
     "another member's row": b'{"g":"one/nova/compute","m":"node-2","i":"x","s":1,"p":10,"t":"beating","n":1}',
-    "a state that is none": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":10,"t":"asleep","n":1}',
     "a megabyte": b"x" * 1_000_000,
 }
 

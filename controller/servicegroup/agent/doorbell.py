@@ -1,6 +1,7 @@
 """What wakes an agent: a signal, another thread, or time. A pipe, because a signal handler may not take a lock."""
 
 import contextlib
+import math
 import os
 import select
 import weakref
@@ -18,6 +19,9 @@ class Doorbell:
         # Closed with the last who could ring, where nobody closes it: a number given to another file must not be rung.
         self._pipe = weakref.finalize(self, _close, self._read, self._write)
         self._pipe.atexit = False
+        # Not select: it takes no file number above 1,023, and a process that joins may have many open.
+        self._poll = select.poll()
+        self._poll.register(self._read, select.POLLIN)
 
     def ring(self) -> None:
         """Also harmless when it is closed: a signal may come late."""
@@ -30,7 +34,7 @@ class Doorbell:
         """Whether it rang within so many seconds."""
         until = monotonic() + seconds
         while (left := until - monotonic()) > 0:
-            if select.select([self._read], [], [], min(left, LONGEST_SLEEP))[0]:
+            if self._poll.poll(math.ceil(min(left, LONGEST_SLEEP) * 1000)):
                 os.read(self._read, 4096)
                 return True
         return False

@@ -6,7 +6,8 @@ had displaced itself: then the store went back in time, and the other has no cla
 that an observer who compares it sees no beat in what is older.
 """
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from enum import Enum
 
 from servicegroup.model import SIGHT_INTERVALS, Holder, Receipt, State
@@ -20,20 +21,20 @@ class Role(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """One start of an agent: what it holds, whom it displaced, and since when the owner it waits for has been the
-    same.
+    """One start of an agent: what it holds, and since when the owner that it waits for has been the same.
+
+    `displaced` are those it took the row from, with the sequence that they had reached.
     """
 
     role: Role = Role.JOINING
-    displaced: frozenset[str] = frozenset()
+    displaced: Mapping[str, int] = field(default_factory=dict)
     owner: Holder | None = None
     owner_since: float = 0.0
 
 
 def joined(standing: Standing, receipt: Receipt) -> Standing:
     other = receipt.other
-    displaced = standing.displaced if other is None else standing.displaced | {other.incarnation}
-    return Standing(Role.OWNER, displaced)
+    return Standing(Role.OWNER, {**standing.displaced, **({other.incarnation: other.sequence} if other else {})})
 
 
 def beaten(standing: Standing, receipt: Receipt, *, now: float, interval: float) -> Standing:
@@ -41,10 +42,15 @@ def beaten(standing: Standing, receipt: Receipt, *, now: float, interval: float)
     other = receipt.other
     if receipt.owned:
         return replace(standing, role=Role.OWNER, owner=None)
-    if other is None or other.state is State.LEFT or other.incarnation in standing.displaced:
+    if other is None or other.state is State.LEFT or _went_back(standing, other):
         return replace(standing, role=Role.JOINING, owner=None)
     if other != standing.owner:
         return replace(standing, role=Role.STANDBY, owner=other, owner_since=now)
     if now - standing.owner_since > SIGHT_INTERVALS * interval:
         return replace(standing, role=Role.JOINING, owner=None)
     return standing
+
+
+def _went_back(standing: Standing, owner: Holder) -> bool:
+    """One that was displaced and wrote on since then has joined anew; one that did not owns a row of the past."""
+    return owner.sequence <= standing.displaced.get(owner.incarnation, -1)

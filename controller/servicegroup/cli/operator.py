@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     configuration = operator.Configuration(
         stores=stores.read_stores(Path(given["stores"])) if "stores" in given else stores.default_stores(),
         store_id=config.store_id(settings),
-        namespaces=tuple(filter(None, namespaces[1].split(","))) if namespaces else (),
+        namespaces=config.names(*namespaces) if namespaces else (),
         liveness=given.get("liveness"),
         decisions=Path(given["decisions"]) if "decisions" in given else None,
     )

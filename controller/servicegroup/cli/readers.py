@@ -106,6 +106,6 @@ def _warn_when_stale(members: Iterable[Member]) -> None:
     stale = [member.age for member in members if member.reason == Reason.NO_OPERATOR]
     if stale:
         print(
-            f"servicegroup: no operator is running: the last verdicts are {min(stale):.0f} s old, and no answer",
+            f"servicegroup: no operator is running for this group: the last word is {min(stale):.0f} s old, no answer",
             file=sys.stderr,
         )

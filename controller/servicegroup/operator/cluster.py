@@ -1,7 +1,7 @@
 """The only writer to the Kubernetes API: statuses by server-side apply, and Events. No other module calls it.
 
-Nothing here raises for a resource that was deleted meanwhile. What fails otherwise is `ClusterUnavailable`, or
-`StatusRefused` where trying again cannot help.
+A resource that was deleted meanwhile is `Gone`. What fails otherwise is `ClusterUnavailable`, or `StatusRefused` where
+trying again cannot help.
 """
 
 import json
@@ -20,7 +20,10 @@ from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
 
 FIELD_MANAGER = "servicegroup-operator"
 REQUEST_SECONDS = 10.0
-SUCCESS, REDIRECT, NOT_FOUND = 200, 300, 404
+SUCCESS, REDIRECT = 200, 300
+MISSING = (404, 409)
+"""Not found; or a conflict, which a write with a uid gets from another resource of the same name."""
+
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 """The client encodes a text as JSON once more unless the type says what it is in full."""
 
@@ -33,6 +36,10 @@ class ClusterUnavailable(Exception):
     """The API server did not take a write; it may take it later."""
 
 
+class Gone(Exception):
+    """The resource is not there any more, or another one stands under its name."""
+
+
 class StatusRefused(Exception):
     """The API server will never take this write."""
 
@@ -43,9 +50,9 @@ class Cluster:
         self._core = client.CoreV1Api(api)
 
     async def write_status(self, address: tuple[GroupKey, str], status: Mapping[str, Any]) -> None:
-        """Make it the status of the resource of this key and uid, if that exists.
+        """Make it the status of the resource of this key and uid.
 
-        Raises ClusterUnavailable, StatusRefused.
+        Raises Gone, ClusterUnavailable, StatusRefused.
         """
         key, uid = address
         body = {
@@ -72,7 +79,7 @@ class Cluster:
             raise ApiException(http_resp=response)
 
     async def write_event(self, key: GroupKey, *, uid: str, notice: Notice, time: str) -> None:
-        """Raises ClusterUnavailable, StatusRefused."""
+        """Raises Gone, ClusterUnavailable, StatusRefused."""
         event = {
             "metadata": {"generateName": f"{key.name[:200]}.", "namespace": key.namespace},
             "involvedObject": {
@@ -99,8 +106,8 @@ class Cluster:
         try:
             await call
         except ApiException as error:
-            if error.status == NOT_FOUND:
-                return
+            if error.status in MISSING:
+                raise Gone(f"the API server answered {error.status} {error.reason}") from None
             problem = f"the API server answered {error.status} {error.reason}: {_message(error)}"
             # An older definition of the resource does not know a field of ours: only its upgrade helps, and no retry.
             final = error.status in REFUSED or "not declared in schema" in problem

@@ -48,7 +48,9 @@ class Groups:
 
     def remove(self, body: Mapping[str, Any]) -> None:
         """Take out a resource that is gone; the one that has its name by now stays."""
-        key, uid = key_of(body), str(body.get("metadata", {}).get("uid", ""))
+        self.discard(key_of(body), uid=str(body.get("metadata", {}).get("uid", "")))
+
+    def discard(self, key: GroupKey, *, uid: str) -> None:
         if key in self._wanted and self._wanted[key].uid == uid:
             del self._wanted[key]
             self._ring()

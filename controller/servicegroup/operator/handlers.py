@@ -6,7 +6,8 @@ daemon whose patch fails once never runs again (nolar/kopf#642).
 """
 
 import dataclasses
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -50,6 +51,13 @@ def build_registry(groups: Groups, *, stuck: Callable[[], str | None]) -> kopf.O
     return registry
 
 
+class _Endless:
+    """Seconds between two tries. kopf gives up when they end, and an API server that is away would end the judging."""
+
+    def __iter__(self) -> Iterator[int]:
+        return itertools.chain((1, 2, 3, 5), itertools.repeat(8))
+
+
 def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     """Settings with the reasons in the project's notes on kopf: a watch that stalls, peers that pause, an exit that
     hangs.
@@ -63,7 +71,7 @@ def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = 70
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
-    settings.networking.error_backoffs = (1, 2, 3, 5, 8)
+    settings.networking.error_backoffs = _Endless()
     settings.posting.loggers = False
     settings.persistence.finalizer = f"{PREFIX}/unused"
     settings.persistence.progress_storage = kopf.AnnotationsProgressStorage(prefix=PREFIX)

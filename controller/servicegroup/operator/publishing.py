@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from servicegroup.operator.cluster import Cluster, ClusterUnavailable, StatusRefused
+from servicegroup.operator.cluster import Cluster, ClusterUnavailable, Gone, StatusRefused
 from servicegroup.operator.decisions import Notice
 from servicegroup.operator.groups import Groups, Wanted
 from servicegroup.operator.status import timestamp
@@ -29,7 +29,7 @@ class ToCluster:
     _events: asyncio.Queue[tuple[Wanted, Notice, str]] = field(init=False)
 
     def __post_init__(self) -> None:
-        self._writer = Writer(self.cluster.write_status)
+        self._writer = Writer(self.cluster.write_status, self._gone)
         self._events = asyncio.Queue(EVENTS_WAITING)
 
     def latest(self, wanted: Wanted) -> Mapping[str, Any]:
@@ -44,6 +44,12 @@ class ToCluster:
                 LOGGER.warning("group %s: an Event is dropped, too many wait: %s", wanted.key, notice.message)
                 continue
             self._events.put_nowait((wanted, notice, timestamp(time.time())))
+
+    def _gone(self, address: Address) -> None:
+        # A watch that broke may have missed the deletion; kopf does not make up for it when it lists anew.
+        key, uid = address
+        self._writer.forget(address)
+        self.groups.discard(key, uid=uid)
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
@@ -63,6 +69,8 @@ class ToCluster:
         """Whether it is done with: taken, refused for good, or tried for the last time."""
         try:
             await self.cluster.write_event(wanted.key, uid=wanted.uid, notice=notice, time=at)
+        except Gone:
+            return True
         except StatusRefused as error:
             LOGGER.error("group %s: an Event is refused: %s", wanted.key, error)  # noqa: TRY400 - no traceback
         except ClusterUnavailable as error:

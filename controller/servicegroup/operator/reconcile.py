@@ -6,6 +6,7 @@ fails is a failed pass; an error of ours ends the loop, and with it the process.
 
 import asyncio
 import logging
+import secrets
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -50,6 +51,7 @@ class Tended:
     view: View
     recorded: bool = False
     unpublished: bool = True
+    written: tuple[str, int] | None = None
     changes: tuple[Transition, ...] = ()
 
 
@@ -66,6 +68,7 @@ class StoreLoop:
     _store: Store | None = None
     _tended: dict[GroupKey, Tended] = field(default_factory=dict)
     _given_up: set[GroupKey] = field(default_factory=set)
+    _publisher: str = field(default_factory=lambda: secrets.token_hex(8))
     _failed: int = 0
     _failure: str | None = None
 
@@ -111,9 +114,15 @@ class StoreLoop:
             timeout = min(LONGEST_DEADLINE, *(spec.policy.interval for spec in _specs(wanted)))
             call = _survey_call(store, tuple(wanted), new=new, timeout=timeout)
             found, stall = await watched(call, executor=self._executor)
+        wanted = self._still(wanted)
         self._judge(wanted, replace(found, stall=stall))
         if found.failure is None and self._store is not None:
             await self._publish(self._store, wanted)
+
+    def _still(self, wanted: Mapping[GroupKey, Wanted]) -> dict[GroupKey, Wanted]:
+        """Without what was edited, moved or deleted during the read: what was read for it is old news."""
+        now = self.groups.of_store(self.config.name)
+        return {key: one for key, one in wanted.items() if now.get(key) is one}
 
     def _opened(self) -> Store:
         if self._store is None:
@@ -150,6 +159,9 @@ class StoreLoop:
 
     def _judge_one(self, wanted: Wanted, spec: GroupSpec, found: Survey) -> None:
         tended = self._tend(wanted, found, spec=spec)
+        # The tables were lost, a backup came back, or another operator wrote: it is given the whole once more.
+        written = found.published.get(wanted.key)
+        tended.unpublished |= found.failure is None and written != tended.written
         tended.view, changes = advance(tended.view, found.of(wanted.key), spec=spec, wall=found.wall)
         tended.changes += changes
         self._tell(wanted, spec, tended.view, changes, found)
@@ -201,16 +213,19 @@ class StoreLoop:
             tended = self._tended.get(spec.key)
             if tended is None:
                 continue
-            call = _publish_call(store, spec, tended)
+            call = _publish_call(store, spec, tended, publisher=self._publisher)
             try:
                 await watched(call, executor=self._executor)
             except StoreUnavailable as error:
                 LOGGER.warning("group %s: its record is not published: %s", spec.key, error)
-                tended.unpublished = True
+                for late in self._tended.values():
+                    late.unpublished = True
+                return  # the next group would wait as long, and nobody would look meanwhile
             except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
                 self._give_up(wanted[spec.key], error)
             else:
                 tended.unpublished, tended.changes = False, ()
+                tended.written = (self._publisher, tended.view.publication)
 
     def _note_failure(self, failure: str | None) -> None:
         if failure is None:
@@ -239,7 +254,7 @@ def _survey_call(
     return lambda: survey(store, keys, new=new, timeout=timeout)
 
 
-def _publish_call(store: Store, spec: GroupSpec, tended: Tended) -> Callable[[], None]:
+def _publish_call(store: Store, spec: GroupSpec, tended: Tended, *, publisher: str) -> Callable[[], None]:
     view, now = tended.view, monotonic()
     whole = tended.unpublished
     changes: Mapping[str, Published | None] = (
@@ -251,6 +266,7 @@ def _publish_call(store: Store, spec: GroupSpec, tended: Tended) -> Callable[[],
         epoch=view.watch.epoch or "",
         store_back_for=0.0 if view.watch.store_back is None else now - view.watch.store_back,
         blind_for=view.watch.blind_for(now=now),
+        publisher=publisher,
     )
     timeout = min(LONGEST_DEADLINE, spec.policy.interval)
     return lambda: store.publish(spec.key, header, changes=changes, whole=whole, timeout=timeout)

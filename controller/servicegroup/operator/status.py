@@ -182,11 +182,9 @@ def _said(entry: Mapping[str, Any]) -> Published | None:
     verdict, since = entry.get("verdict"), seconds(entry.get("since"))
     if verdict not in list(Verdict) or since is None:
         return None
-    # A reason of another version's words: the verdict counts, the reason comes anew.
-    reason = str(entry.get("reason"))
     return Published(
         verdict=Verdict(verdict),
-        reason=Reason(reason) if reason in list(Reason) else Reason.NOT_WATCHING,
+        reason=Reason(str(entry.get("reason"))),
         since=since,
         disabled=bool(entry.get("disabled", False)),
         draining=bool(entry.get("draining", False)),

@@ -34,6 +34,7 @@ class Survey:
     epoch: str | None = None
     facts: Mapping[GroupKey, tuple[Fact, ...]] = field(default_factory=dict)
     records: Mapping[GroupKey, Record | None] = field(default_factory=dict)
+    published: Mapping[GroupKey, tuple[str, int]] = field(default_factory=dict)
     failure: str | None = None
     stall: float = 0.0
 
@@ -42,7 +43,7 @@ class Survey:
 
 
 def survey(store: Store, keys: Collection[GroupKey], *, new: Collection[GroupKey], timeout: float) -> Survey:
-    """Blocking, for three timeouts at most. `new` names the groups whose record is wanted as well."""
+    """Blocking, for two timeouts at most and one for each group in `new`, whose record is wanted as well."""
     asked = monotonic()
     try:
         health = store.health(timeout=timeout)
@@ -53,7 +54,7 @@ def survey(store: Store, keys: Collection[GroupKey], *, new: Collection[GroupKey
     now, wall = monotonic(), time.time()
     if health.epoch != reading.epoch:
         return Survey(asked, now, wall, failure="the store changed while it was read (another epoch)")
-    return Survey(asked, now, wall, epoch=reading.epoch, facts=reading.facts, records=records)
+    return Survey(asked, now, wall, reading.epoch, reading.facts, records, reading.published)
 
 
 async def watched(call: Callable[[], T], *, executor: Executor) -> tuple[T, float]:

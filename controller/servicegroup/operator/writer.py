@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from servicegroup.model import GroupKey
-from servicegroup.operator.cluster import ClusterUnavailable, StatusRefused
+from servicegroup.operator.cluster import ClusterUnavailable, Gone, StatusRefused
 from servicegroup.operator.restore import CHECKED_EVERY
 from servicegroup.operator.status import seconds
 
@@ -38,9 +38,10 @@ class _Desk:
 
 @dataclass(slots=True)
 class Writer:
-    """`write` puts a status where readers find it, and may raise what `cluster` raises."""
+    """`write` puts a status where readers find it, and raises what `cluster` does; `gone` hears of a deleted group."""
 
     write: Callable[[Address, Mapping[str, Any]], Awaitable[None]]
+    gone: Callable[[Address], None] = lambda _: None
     clock: Callable[[], float] = time.monotonic
     _desks: dict[Address, _Desk] = field(default_factory=dict)
     _bell: asyncio.Event = field(default_factory=asyncio.Event)
@@ -84,6 +85,8 @@ class Writer:
                     await self.write(key, status)
             except ClusterUnavailable as error:
                 self._failed(desk, key, error)
+            except Gone:
+                self.gone(key)
             except StatusRefused as error:
                 # Written again when it changes; the same bytes would be refused again.
                 LOGGER.error("group %s: its status is refused: %s", key[0], error)  # noqa: TRY400 - no traceback
@@ -109,7 +112,7 @@ def due(written: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
     before, after = seconds(written.get("checkedTime")), seconds(wanted.get("checkedTime"))
     if before is None or after is None:
         return before != after
-    return after - before >= CHECKED_EVERY
+    return abs(after - before) >= CHECKED_EVERY  # a clock that went back is no reason to keep quiet
 
 
 def _without_time(status: Mapping[str, Any]) -> dict[str, Any]:

@@ -91,7 +91,13 @@ class DatabaseStore:
     def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
         with self._connected(timeout) as connection:
             facts = {key: tuple(self._facts(connection, key)) for key in keys}
-            return Reading(epoch=_epoch(connection), facts=facts)
+            return Reading(_epoch(connection), facts, self._published(connection, keys))
+
+    def _published(self, connection: Connection, keys: Collection[GroupKey]) -> dict[GroupKey, tuple[str, int]]:
+        columns = (groups.c.group_key, groups.c.publisher, groups.c.publication)
+        # All groups of the store: a list of thousands of keys is more than some databases take in one statement.
+        found = {row.group_key: (row.publisher, row.publication) for row in connection.execute(select(*columns))}
+        return {key: found[name] for key in keys if (name := self._key(key)) in found}
 
     def _facts(self, connection: Connection, key: GroupKey) -> Iterator[Fact]:
         columns = members.c
@@ -248,9 +254,10 @@ def _header_row(group_key: str, header: Header) -> dict[str, Any]:
         "epoch": header.epoch,
         "store_back_for": header.store_back_for,
         "blind_for": header.blind_for,
+        "publisher": header.publisher,
     }
 
 
 def _header(row: Row[Any]) -> Header:
     policy = Policy(row.report_interval, row.down_time)
-    return Header(row.publication, policy, row.epoch, row.store_back_for, row.blind_for)
+    return Header(row.publication, policy, row.epoch, row.store_back_for, row.blind_for, row.publisher)

@@ -125,6 +125,12 @@ def youngest(sights: Iterable[Sight]) -> Sight | None:
     return min(whole, key=lambda one: (one.age, -_publication(one)), default=None)
 
 
+def publication_of(sights: Iterable[Sight]) -> tuple[str, int] | None:
+    """Whose record counts, and its publication; None when there is none that is whole."""
+    best = youngest(sights)
+    return None if best is None or best.head is None else (best.head.header.publisher, _publication(best))
+
+
 def _publication(sight: Sight) -> int:
     return sight.head.header.publication if sight.head is not None else -1
 

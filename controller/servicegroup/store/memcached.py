@@ -19,7 +19,7 @@ from servicegroup.store.mc_address import Address, parse
 from servicegroup.store.mc_agent import AgentSide
 from servicegroup.store.mc_connection import Connection
 from servicegroup.store.mc_epoch import Epoch, Life, following
-from servicegroup.store.mc_publishing import Publications
+from servicegroup.store.mc_publishing import Publications, publication_of
 from servicegroup.store.mc_servers import Servers
 from servicegroup.store.mc_wire import Item, Row, decode_row, newest
 from servicegroup.store.mc_wire import key as hashed
@@ -69,7 +69,12 @@ class MemcachedStore:
                 self._publications.without_row(group, set(names) - {fact.member for fact in facts.get(group, ())})
         published = (one.head.header.epoch for sight in sights.values() for one in sight.values() if one.head)
         epoch = self._continued((life for life, _ in read.values()), published=published)
-        return Reading(epoch=epoch, facts={key: tuple(facts.get(self._name(key), ())) for key in keys})
+        said = {key: publication_of(one[self._name(key)] for one in sights.values()) for key in keys}
+        return Reading(
+            epoch=epoch,
+            facts={key: tuple(facts.get(self._name(key), ())) for key in keys},
+            published={key: one for key, one in said.items() if one is not None},
+        )
 
     def health(self, *, timeout: float) -> Health:
         """Healthy while one server serves: agents write to all of them, so that one holds the rows of all."""

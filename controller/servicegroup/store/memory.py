@@ -76,7 +76,9 @@ class MemoryStore:
         with self._lock:
             now = self._clock()
             facts = {key: self._facts(self._groups.get(key), now=now) for key in keys}
-            return Reading(epoch=self._epoch, facts=facts)
+            heads = {key: self._groups[key].header for key in keys if key in self._groups}
+            said = {key: (head.publisher, head.publication) for key, head in heads.items() if head is not None}
+            return Reading(self._epoch, facts, said)
 
     @staticmethod
     def _facts(group: _Group | None, *, now: float) -> tuple[Fact, ...]:

@@ -60,6 +60,7 @@ groups = Table(
     Column("epoch", String(128), nullable=False),
     Column("store_back_for", Float, nullable=False),
     Column("blind_for", Float, nullable=False),
+    Column("publisher", String(32), nullable=False),
     Column("stamp", BigInteger, nullable=False),
 )
 
