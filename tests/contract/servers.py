@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from servicegroup.store import tables
+from servicegroup.store.server import open_server
 from sqlalchemy import URL, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -25,6 +27,7 @@ UNPRIVILEGED = "nobody"
 START_SECONDS = 45.0
 PASSWORD = "pa55 wörd/@:%"  # noqa: S105 - the servers listen on this machine alone, for minutes
 DATABASE = "beats"
+TABLES = ("servicegroup_member", "servicegroup_group", "servicegroup_verdict")
 
 
 class Absent(Exception):
@@ -102,10 +105,7 @@ MARIADB = Kind(
     serve=_mariadbd,
     users=(
         f"CREATE DATABASE {DATABASE}",
-        *(
-            f"CREATE USER '{name}'@'%%' IDENTIFIED BY '{PASSWORD.replace('%', '%%')}'"
-            for name in (USER, AGENT, OPERATOR)
-        ),
+        *(f"CREATE USER '{name}'@'%' IDENTIFIED BY '{PASSWORD}'" for name in (USER, AGENT, OPERATOR)),
         f"GRANT ALL ON {DATABASE}.* TO '{USER}'@'%'",
     ),
     stop=signal.SIGTERM,
@@ -152,6 +152,17 @@ class Server:
         except SQLAlchemyError:
             return False
         return True
+
+    def init(self) -> None:
+        opening = open_server(self.url())
+        try:
+            tables.create(opening, timeout=START_SECONDS)
+        finally:
+            opening.close()
+
+    def empty(self) -> None:
+        self.init()
+        self.admin(*(f"DELETE FROM {table}" for table in TABLES), database=DATABASE)  # noqa: S608 - names of ours
 
     def stop(self) -> None:
         if self._child is not None and not processes.ended(self._child):

@@ -40,5 +40,6 @@ class Connection(pymysql.connections.Connection):
 
 def connect(parameters: Mapping[str, Any]) -> Connection:
     left = remaining()
-    limits = {"connect_timeout": left, "read_timeout": left, "write_timeout": left}
-    return Connection(**{**parameters, **limits, "charset": "utf8mb4", "init_command": LOCK_WAIT})
+    ours = {"connect_timeout": left, "read_timeout": left, "write_timeout": left, "init_command": LOCK_WAIT}
+    ours["password"] = parameters.get("password", "").encode()  # PyMySQL would write it in Latin-1
+    return Connection(**{**parameters, **ours, "charset": "utf8mb4"})
