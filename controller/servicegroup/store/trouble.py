@@ -29,9 +29,9 @@ def sentence(error: Exception) -> str:
 
 def _code(error: Exception) -> str:
     origin = getattr(error, "orig", None)
-    state = getattr(origin, "sqlstate", None)  # psycopg
-    first = origin.args[0] if origin is not None and origin.args else ""  # PyMySQL: the number, then the text
-    return str(state or first)
+    first = origin.args[0] if origin is not None and origin.args else None
+    # PyMySQL: the number, then the text. It has SQLSTATEs too, and they say less.
+    return str(first if isinstance(first, int) else getattr(origin, "sqlstate", None))
 
 
 def _said(origin: BaseException) -> str:
