@@ -10,7 +10,7 @@ import pytest
 from servicegroup.store import MemoryStore, Store, open_store
 
 from tests.contract import memcached
-from tests.contract.servers import KINDS, MARIADB, POSTGRESQL, Absent, Kind, Server, served
+from tests.contract.databases import KINDS, MARIADB, POSTGRESQL, Absent, Kind, Server, served
 
 SHARED = "shared"
 """Several handles, of several processes, reach the same rows."""

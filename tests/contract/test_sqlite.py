@@ -13,7 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from servicegroup.model import Beat, State
+from servicegroup.model import Beat, Reason, State
 from servicegroup.store import InvalidStore, Store, StoreUnavailable, open_store
 from servicegroup.store.database import DatabaseStore
 from servicegroup.store.sqlite import open_sqlite

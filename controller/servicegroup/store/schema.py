@@ -5,7 +5,7 @@ beats that is emptied takes no verdict with it. There is no index on a stamp (st
 an indexed column cannot stay on its page).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -57,8 +57,13 @@ class Name(TypeDecorator[str]):
             return None
         return value.encode() if dialect.name in ("mysql", "mariadb") else str(value)
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:  # noqa: ARG002 - as SQLAlchemy calls it
-        return value.decode() if isinstance(value, bytes) else value
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], Any] | None:  # noqa: ARG002
+        # None where there is nothing to do: this runs for each text of each row that is read.
+        return _decoded if dialect.name in ("mysql", "mariadb") else None
+
+
+def _decoded(value: bytes | None) -> str | None:
+    return None if value is None else value.decode()
 
 
 metadata = MetaData()

@@ -4,13 +4,14 @@ their own under the temporary folder; gone with the session, and with this proce
 
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -242,9 +243,13 @@ def _run(command: list[str], folder: Path) -> processes.Child:
 
 
 def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Below those that the system gives to clients: one of them could take it while the server is down."""
+    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
+    while True:
+        port = random.randrange(10_000, first_of_clients)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 def _family(pid: int) -> list[int]:

@@ -21,7 +21,7 @@ from servicegroup.store.server import open_server
 from sqlalchemy import Connection, update
 
 from tests.contract.calls import BEAT, CALLS, KEY, SHORT, SLOW_MACHINE, TIMEOUT, WRITES
-from tests.contract.servers import AGENT, DATABASE, KINDS, OPERATOR, PASSWORD, POSTGRESQL, TABLES, USER, Server
+from tests.contract.databases import AGENT, DATABASE, KINDS, OPERATOR, PASSWORD, POSTGRESQL, TABLES, USER, Server
 
 WRONG = "an0ther"
 SECRETS = (PASSWORD, PASSWORD.split()[0], "w%C3%B6rd")
