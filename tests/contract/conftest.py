@@ -5,12 +5,12 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from servicegroup.store import MemoryStore, Store, open_store
 
 from tests.contract import memcached
+from tests.contract.databases import KINDS, MARIADB, POSTGRESQL, Absent, Kind, Server, served
 
 SHARED = "shared"
 """Several handles, of several processes, reach the same rows."""
@@ -34,38 +34,54 @@ class Driver:
 
 @dataclass(frozen=True)
 class Offer:
-    """A driver that the suite runs on: how it is made for a test in a folder, on so many servers, and what it can."""
+    """A driver that the suite runs on: how it is made for a test, and what it can."""
 
-    make: Callable[[Path, list[memcached.Server]], Driver]
+    make: Callable[[pytest.FixtureRequest], Driver]
     can: frozenset[str] = frozenset()
-    servers: int = 0
 
 
-def _memory(_folder: Path, _servers: list[memcached.Server]) -> Driver:
+def _memory(_request: pytest.FixtureRequest) -> Driver:
     return Driver(open=lambda _store_id: MemoryStore())
 
 
-def _sqlite(folder: Path, _servers: list[memcached.Server]) -> Driver:
-    url = f"sqlite:///{folder / 'beats.sqlite'}"
+def _sqlite(request: pytest.FixtureRequest) -> Driver:
+    return _at(f"sqlite:///{request.getfixturevalue('tmp_path') / 'beats.sqlite'}")
+
+
+def _postgresql(request: pytest.FixtureRequest) -> Driver:
+    return _at(ready(request.getfixturevalue("postgresql")).url())
+
+
+def _mariadb(request: pytest.FixtureRequest) -> Driver:
+    return _at(ready(request.getfixturevalue("mariadb")).url())
+
+
+def _at(url: str) -> Driver:
     return Driver(open=lambda store_id: open_store(url, store_id=store_id), url=url)
 
 
-def _memcached(_folder: Path, servers: list[memcached.Server]) -> Driver:
-    # The servers serve all tests of a session, as they may several clusters: store ids keep them apart.
-    address, prefix = memcached.url(servers), secrets.token_hex(8)
-    return Driver(
-        open=lambda store_id: open_store(address, store_id=f"{prefix}-{store_id}"),
-        url=address,
-        tick=1.0,
-        first=f"{prefix}-one",
-    )
+def _memcached(count: int) -> Callable[[pytest.FixtureRequest], Driver]:
+    def make(request: pytest.FixtureRequest) -> Driver:
+        # The servers serve all tests of a session, as they may several clusters: store ids keep them apart.
+        address, prefix = memcached.url(request.getfixturevalue("memcached_servers")(count)), secrets.token_hex(8)
+        return Driver(
+            open=lambda store_id: open_store(address, store_id=f"{prefix}-{store_id}"),
+            url=address,
+            tick=1.0,
+            first=f"{prefix}-one",
+        )
+
+    return make
 
 
+FOR_ALL = frozenset({SHARED, STORE_IDS})
 OFFERS = {
     "memory": Offer(_memory),
-    "sqlite": Offer(_sqlite, frozenset({SHARED, STORE_IDS})),
-    "memcached": Offer(_memcached, frozenset({SHARED, STORE_IDS}), servers=1),
-    "memcached-3": Offer(_memcached, frozenset({SHARED, STORE_IDS}), servers=3),
+    "sqlite": Offer(_sqlite, FOR_ALL),
+    "postgresql": Offer(_postgresql, FOR_ALL),
+    "mariadb": Offer(_mariadb, FOR_ALL),
+    "memcached": Offer(_memcached(1), FOR_ALL),
+    "memcached-3": Offer(_memcached(3), FOR_ALL),
 }
 
 
@@ -94,21 +110,18 @@ def memcached_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Call
     with ExitStack() as stack:
 
         def servers(count: int) -> list[memcached.Server]:
-            if count and count not in started:
+            if count not in started:
                 need_memcached()
                 folder = tmp_path_factory.mktemp("memcached")
                 started[count] = stack.enter_context(memcached.serving(folder, count))
-            return started.get(count, [])
+            return started[count]
 
         yield servers
 
 
 @pytest.fixture
-def driver(
-    request: pytest.FixtureRequest, tmp_path: Path, memcached_servers: Callable[[int], list[memcached.Server]]
-) -> Driver:
-    offer = OFFERS[request.param]
-    return offer.make(tmp_path, memcached_servers(offer.servers))
+def driver(request: pytest.FixtureRequest) -> Driver:
+    return OFFERS[request.param].make(request)
 
 
 @pytest.fixture
@@ -116,3 +129,33 @@ def store(driver: Driver) -> Iterator[Store]:
     opened = driver.open("one")
     yield opened
     opened.close()
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    yield from _of_this_session(POSTGRESQL)
+
+
+@pytest.fixture(scope="session")
+def mariadb() -> Iterator[Server]:
+    yield from _of_this_session(MARIADB)
+
+
+def _of_this_session(kind: Kind) -> Iterator[Server]:
+    try:
+        with served(kind) as server:
+            yield server
+    except Absent as absent:
+        (pytest.fail if os.environ.get("REQUIRE_ALL") == "1" else pytest.skip)(str(absent))
+
+
+@pytest.fixture(params=KINDS)
+def server(request: pytest.FixtureRequest) -> Server:
+    """Each database server in turn; it serves, whatever the test before did to it, and its tables are empty."""
+    return ready(request.getfixturevalue(request.param))
+
+
+def ready(server: Server) -> Server:
+    server.start()
+    server.empty()
+    return server

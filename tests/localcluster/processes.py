@@ -10,6 +10,7 @@ from __future__ import annotations
 import ctypes
 import json
 import os
+import pwd
 import select
 import signal
 import subprocess
@@ -69,8 +70,11 @@ def start(
     folder: Path,
     dies_with_parent: bool = True,
     nice: int = 0,
+    user: str | None = None,
 ) -> Child:
     """Start it in a session of its own, so that Ctrl-C reaches it only through us; output is appended to `log`.
+
+    With `user`, which only root may give, it runs as that account and without any group but the account's own.
 
     Raises LocalClusterError when the system cannot run it.
     """
@@ -95,6 +99,9 @@ def start(
                 env=environ,
                 cwd=folder,
                 start_new_session=True,
+                user=user,
+                group=None if user is None else pwd.getpwnam(user).pw_gid,
+                extra_groups=None if user is None else [],
                 preexec_fn=prepare,  # noqa: PLW1509 -- it imports nothing and takes no lock
             )
         except OSError as error:

@@ -2,19 +2,19 @@
 
 from pathlib import Path
 
-from servicegroup.store.base import AgentStore, ReaderStore, Store, StoreUnavailable
+from servicegroup.store.base import AgentStore, InvalidStore, ReaderStore, Store, StoreUnavailable
 from servicegroup.store.memory import MemoryStore
 
 __all__ = ["AgentStore", "InvalidStore", "MemoryStore", "ReaderStore", "Store", "StoreUnavailable", "open_store"]
 
+SERVERS = ("postgresql+psycopg", "mysql+pymysql")
+"""Schemes with their driver: what `postgresql` alone means has changed from one SQLAlchemy to the next."""
+
 ALLOWED = (
-    "sqlite:////absolute/path (a file), memcached://host:port,host2:port/ (servers), "
+    "sqlite:////absolute/path (a file), postgresql+psycopg://user:password@host/database, "
+    "mysql+pymysql://user:password@host/database (MariaDB too), memcached://host:port,host2:port/ (servers), "
     "or memory: (in the operator's own process)"
 )
-
-
-class InvalidStore(ValueError):
-    """A store's address that is refused; the message says what is allowed, never a password."""
 
 
 def open_store(url: str, *, store_id: str) -> Store:
@@ -24,6 +24,11 @@ def open_store(url: str, *, store_id: str) -> Store:
         return MemoryStore()
     if scheme in ("memcached", "memcacheds"):
         return _open_memcached(url, store_id=store_id)
+    if scheme in SERVERS:
+        from servicegroup.store.database import DatabaseStore
+        from servicegroup.store.server import open_server
+
+        return DatabaseStore(open_server(url), store_id=store_id)
     if scheme != "sqlite":
         raise InvalidStore(f"store URL with the scheme {scheme[:60]!r}: no driver for it; allowed: {ALLOWED}")
     path = url.removeprefix("sqlite:///")

@@ -16,6 +16,10 @@ class StoreUnavailable(Exception):
     """The store did not answer, refused, or answered nonsense; the message says which store and what failed."""
 
 
+class InvalidStore(ValueError):
+    """A store's address that is refused; the message says what is allowed, never a password."""
+
+
 class AgentStore(Protocol):
     """What an agent needs of a store."""
 

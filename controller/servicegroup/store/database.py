@@ -1,43 +1,37 @@
 """The `db` driver on SQLAlchemy Core: one row a member, one statement a beat, the server's clock.
 
-SQL that differs between databases is in `schema`; what differs in how a connection is made is in an `Opening` (for
-SQLite in `sqlite`). Names of a table hold no state of ours: all of them may be lost at any time.
+SQL that differs between databases is in `schema`; what differs in how a connection is made is in an `Opening` (from
+`sqlite` or `server`). Names of a table hold no state of ours: all of them may be lost at any time.
 """
 
+import hashlib
 import secrets
 import time
 from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Engine, Row, Select, Table, Update, and_, delete, select, update
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy import Connection, Row, Select, Table, Update, and_, delete, select, update
 
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Policy, Reading, Reason, Receipt, State, Verdict
 from servicegroup.record import Header, Record
 from servicegroup.store.base import StoreUnavailable
-from servicegroup.store.schema import ServerClock, groups, members, stores, upsert, verdicts
+from servicegroup.store.opening import Opening
+from servicegroup.store.schema import (
+    AsynchronousCommit,
+    ServerClock,
+    ServerStart,
+    groups,
+    insert_absent,
+    members,
+    stores,
+    upsert,
+    verdicts,
+)
 
 MICROSECONDS = 1_000_000
 CANARY = GroupKey("", "canary")
 """No namespace is empty, so no group has this key."""
-
-
-@dataclass(frozen=True, slots=True)
-class Opening:
-    """How one kind of database is reached.
-
-    `pooled` serves the calls, `fresh` connects anew each time (the canary's way), `shown` is the address without
-    secrets, `begin` and `deadline` are statements (None: the driver's own way), `deadline` with the seconds as `{}`.
-    """
-
-    pooled: Engine
-    fresh: Engine
-    shown: str
-    begin: str | None
-    deadline: str | None
 
 
 class DatabaseStore:
@@ -50,25 +44,36 @@ class DatabaseStore:
 
     def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         where = self._where(members, key)
-        with self._transaction(timeout) as connection:
-            before = connection.execute(_holder_of(beat.member).where(where)).one_or_none()
-            row = {"group_key": self._key(key), "member": beat.member, "incarnation": beat.incarnation, **_values(beat)}
-            upsert(connection, members, [row], stamp=ServerClock())
-            interval = connection.execute(select(groups.c.report_interval).where(self._where(groups, key))).scalar()
-        displaced = None if before is None or before.incarnation == beat.incarnation else _holder(before)
-        return Receipt(owned=True, interval=interval, other=displaced)
+        row = {"group_key": self._key(key), "member": beat.member, "incarnation": beat.incarnation, **_values(beat)}
+        interval = select(groups.c.report_interval).where(self._where(groups, key))
+
+        def take(connection: Connection) -> Receipt:
+            """The row is there and locked before it is read: of two that join at once, one displaces the other."""
+            before = None
+            if not insert_absent(connection, members, row, stamp=ServerClock()):
+                before = connection.execute(_holder_of(beat.member).where(where).with_for_update()).one_or_none()
+                mine = and_(where, members.c.member == beat.member)
+                connection.execute(update(members).where(mine).values(**row, stamp=ServerClock()))
+            displaced = None if before is None or before.incarnation == beat.incarnation else _holder(before)
+            return Receipt(owned=True, interval=connection.execute(interval).scalar(), other=displaced)
+
+        return self._opening.call(take, timeout=timeout, atomic=True)
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         statement = self._stamp(key, beat).where(members.c.sequence < beat.sequence)
-        interval = select(groups.c.report_interval).where(self._where(groups, key)).scalar_subquery()
-        with self._connected(timeout) as connection:
+        published = select(groups.c.report_interval).where(self._where(groups, key))
+        answer = statement.returning(published.scalar_subquery(), AsynchronousCommit())
+
+        def stamp(connection: Connection) -> Receipt:
             if connection.dialect.update_returning:
-                stamped = connection.execute(statement.returning(interval)).one_or_none()
+                stamped = connection.execute(answer).one_or_none()
                 if stamped is not None:
                     return Receipt(owned=True, interval=stamped[0])
             elif connection.execute(statement).rowcount:
-                return Receipt(owned=True, interval=connection.execute(select(interval)).scalar())
-            return self._refused(connection, key, beat, interval=connection.execute(select(interval)).scalar())
+                return Receipt(owned=True, interval=connection.execute(published).scalar())
+            return self._refused(connection, key, beat, interval=connection.execute(published).scalar())
+
+        return self._opening.call(stamp, timeout=timeout)
 
     def _refused(self, connection: Connection, key: GroupKey, beat: Beat, *, interval: float | None) -> Receipt:
         row = connection.execute(_holder_of(beat.member).where(self._where(members, key))).one_or_none()
@@ -79,8 +84,8 @@ class DatabaseStore:
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
         left = Beat(beat.member, beat.incarnation, beat.sequence, beat.interval, State.LEFT)
-        with self._connected(timeout) as connection:
-            return connection.execute(self._stamp(key, left)).rowcount > 0
+        statement = self._stamp(key, left)
+        return self._opening.call(lambda connection: connection.execute(statement).rowcount > 0, timeout=timeout)
 
     def _stamp(self, key: GroupKey, beat: Beat) -> Update:
         """One statement: stamp the row by the server's clock, if this incarnation owns it and has not left."""
@@ -89,9 +94,11 @@ class DatabaseStore:
         return update(members).where(row, mine).values(stamp=ServerClock(), **_values(beat))
 
     def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
-        with self._connected(timeout) as connection:
+        def look(connection: Connection) -> Reading:
             facts = {key: tuple(self._facts(connection, key)) for key in keys}
-            return Reading(_epoch(connection), facts, self._published(connection, keys))
+            return Reading(self._epoch(connection), facts, self._published(connection, keys))
+
+        return self._opening.call(look, timeout=timeout)
 
     def _published(self, connection: Connection, keys: Collection[GroupKey]) -> dict[GroupKey, tuple[str, int]]:
         columns = (groups.c.group_key, groups.c.publisher, groups.c.publication)
@@ -118,12 +125,15 @@ class DatabaseStore:
         started = time.monotonic()
         canary = self._canary = Beat(**{**_fields(self._canary), "sequence": self._canary.sequence + 1})
         row = {"group_key": self._key(CANARY), "member": canary.member, "incarnation": canary.incarnation}
-        with self._connected(timeout, fresh=True) as connection:
+
+        def try_out(connection: Connection) -> Health:
             upsert(connection, members, [row | _values(canary)], stamp=ServerClock())
             found = connection.execute(_holder_of(canary.member).where(self._where(members, CANARY))).one_or_none()
             if found is None or found.sequence != canary.sequence:
                 raise StoreUnavailable(f"store {self._opening.shown}: took a write and does not give it back")
-            return Health(epoch=_epoch(connection), latency=time.monotonic() - started)
+            return Health(epoch=self._epoch(connection), latency=time.monotonic() - started)
+
+        return self._opening.call(try_out, timeout=timeout, fresh=True)
 
     def publish(
         self,
@@ -137,7 +147,8 @@ class DatabaseStore:
         name = self._key(key)
         gone = [member for member, said in changes.items() if said is None]
         said = [_verdict_row(name, member, said) for member, said in changes.items() if said is not None]
-        with self._transaction(timeout) as connection:
+
+        def write(connection: Connection) -> None:
             if whole:
                 connection.execute(delete(verdicts).where(self._where(verdicts, key)))
             for member in gone:
@@ -146,6 +157,8 @@ class DatabaseStore:
             upsert(connection, verdicts, said)
             upsert(connection, groups, [_header_row(name, header)], stamp=ServerClock())
 
+        self._opening.call(write, timeout=timeout, atomic=True)
+
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
         """One statement, so that header and verdicts are of one publication."""
         mine = verdicts.c.group_key == groups.c.group_key
@@ -153,16 +166,19 @@ class DatabaseStore:
         age = (ServerClock() - groups.c.stamp).label("age")
         said = [column for column in verdicts.c if column is not verdicts.c.group_key]
         statement = select(groups, age, *said).select_from(groups.outerjoin(verdicts, wanted))
-        with self._connected(timeout) as connection:
-            rows = connection.execute(statement.where(self._where(groups, key))).all()
+        mine_alone = statement.where(self._where(groups, key))
+
+        def look(connection: Connection) -> Record | None:
+            rows = connection.execute(mine_alone).all()
             if not rows:
                 return None
             members = {row.member: _published(row) for row in rows if row.member is not None}
             return Record(_header(rows[0]), max(0.0, rows[0].age / MICROSECONDS), members)
 
+        return self._opening.call(look, timeout=timeout)
+
     def close(self) -> None:
-        self._opening.pooled.dispose()
-        self._opening.fresh.dispose()
+        self._opening.close()
 
     def _key(self, key: GroupKey) -> str:
         return f"{self._store_id}/{key}"
@@ -170,44 +186,16 @@ class DatabaseStore:
     def _where(self, table: Table, key: GroupKey) -> Any:
         return table.c.group_key == self._key(key)
 
-    @contextmanager
-    def _connected(self, timeout: float, *, fresh: bool = False) -> Iterator[Connection]:
-        """A connection that commits each statement; what goes wrong in it is StoreUnavailable."""
-        opening = self._opening
-        try:
-            with (opening.fresh if fresh else opening.pooled).connect() as connection:
-                if opening.deadline is not None:
-                    connection.exec_driver_sql(opening.deadline.format(max(1, int(timeout * 1000))))
-                yield connection
-        except (SQLAlchemyError, OSError, ValueError) as error:  # ValueError: a word in a row that is none of ours
-            raise StoreUnavailable(f"store {opening.shown}: {_cause(error)}") from None
-
-    @contextmanager
-    def _transaction(self, timeout: float) -> Iterator[Connection]:
-        with self._connected(timeout) as connection:
-            if self._opening.begin is None:
-                with connection.begin():
-                    yield connection
-                return
-            connection.exec_driver_sql(self._opening.begin)
-            try:
-                yield connection
-            except BaseException:
-                connection.exec_driver_sql("ROLLBACK")
-                raise
-            connection.exec_driver_sql("COMMIT")
-
-
-def _epoch(connection: Connection) -> str:
-    word = connection.execute(select(stores.c.epoch)).scalar()
-    if word is None:
-        raise StoreUnavailable("the store's tables are being made; it is empty so far")
-    return str(word)
-
-
-def _cause(error: Exception) -> str:
-    """What the database's driver said: SQLAlchemy's own text would add the statement and its values."""
-    return " ".join(str(getattr(error, "orig", None) or error).split())
+    def _epoch(self, connection: Connection) -> str:
+        """The word of these tables, and of a server also which start of it this is, in characters of bounded number."""
+        found = connection.execute(select(stores.c.epoch, ServerStart())).one_or_none()
+        if found is None:
+            raise StoreUnavailable(
+                f"store {self._opening.shown}: its tables hold no word yet: they are being made, or "
+                "`servicegroup store init` is to be run again"
+            )
+        word, start = found
+        return f"{word}-{hashlib.sha256(start.encode()).hexdigest()[:16]}" if start else str(word)
 
 
 def _holder_of(member: str) -> Select[Any]:

@@ -15,7 +15,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
 from servicegroup.store.base import StoreUnavailable
-from servicegroup.store.database import Opening
+from servicegroup.store.opening import Opening
 from servicegroup.store.schema import metadata
 
 BUSY_SECONDS = 2.0

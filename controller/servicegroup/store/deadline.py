@@ -1,0 +1,34 @@
+"""The time that one call to a server has left: set once where the call begins, asked for wherever its thread waits.
+
+A variable of the context and no parameter, since a pool and a database's driver stand between the two.
+"""
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+
+OUTSIDE = 1.0
+"""Seconds for what happens outside of any call: the farewell to a server when a store is closed."""
+
+_END: ContextVar[float | None] = ContextVar("servicegroup_end_of_call", default=None)
+
+
+@contextmanager
+def within(seconds: float) -> Iterator[None]:
+    token = _END.set(time.monotonic() + seconds)
+    try:
+        yield
+    finally:
+        _END.reset(token)
+
+
+def remaining() -> float:
+    """Seconds that are left, never 0: to a socket that would mean something else."""
+    end = _END.get()
+    return OUTSIDE if end is None else max(0.001, end - time.monotonic())
+
+
+def passed() -> bool:
+    end = _END.get()
+    return end is not None and time.monotonic() >= end

@@ -1,0 +1,83 @@
+"""How one kind of database is reached, and how a call runs on it: work comes in, its answer goes out in time or not.
+
+What goes wrong in a call is StoreUnavailable, with the store's address and without statement or secret.
+"""
+
+import random
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from itertools import count
+from typing import TypeVar
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from servicegroup.store.base import StoreUnavailable
+from servicegroup.store.deadline import remaining, within
+from servicegroup.store.trouble import passing, sentence
+
+T = TypeVar("T")
+Work = Callable[[Connection], T]
+
+FIRST_PAUSE = 0.01
+"""Seconds before a transaction that met another is tried again; doubled with each try, and spread."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """`pooled` serves the calls, `fresh` connects anew each time (the canary's way), `shown` is the address without
+    secrets. `begin` starts a transaction, `deadline` (None: connections know it themselves) bounds the statements
+    of a connection; both with the call's milliseconds as `{}`.
+    """
+
+    pooled: Engine
+    fresh: Engine
+    shown: str
+    begin: str
+    deadline: str | None
+
+    def call(self, work: Work[T], *, timeout: float, fresh: bool = False, atomic: bool = False) -> T:
+        """The work's answer. Each of its statements is committed by itself, or with `atomic` all of them together."""
+        with within(timeout):
+            for tries in count():
+                try:
+                    with self._connected(fresh=fresh) as connection:
+                        if not atomic:
+                            return work(connection)
+                        with self._transaction(connection):
+                            return work(connection)
+                except (SQLAlchemyError, OSError, ValueError) as error:  # ValueError: a word in a row that is not ours
+                    pause = FIRST_PAUSE * 2**tries * (0.5 + random.random())  # noqa: S311 - no secret
+                    if not passing(error) or pause >= remaining():
+                        raise StoreUnavailable(f"store {self.shown}: {sentence(error)}") from None
+                time.sleep(pause)
+        raise AssertionError("unreachable: the loop ends by an answer or an error")
+
+    def close(self) -> None:
+        self.pooled.dispose()
+        self.fresh.dispose()
+
+    @contextmanager
+    def _connected(self, *, fresh: bool) -> Iterator[Connection]:
+        with (self.fresh if fresh else self.pooled).connect() as connection:
+            if self.deadline is not None:
+                connection.exec_driver_sql(self.deadline.format(_milliseconds()))
+            yield connection
+
+    @contextmanager
+    def _transaction(self, connection: Connection) -> Iterator[None]:
+        connection.exec_driver_sql(self.begin.format(_milliseconds()))
+        try:
+            yield
+        except BaseException:
+            if not connection.invalidated:  # a lost connection would be opened again only to say this
+                with suppress(SQLAlchemyError):
+                    connection.exec_driver_sql("ROLLBACK")
+            raise
+        connection.exec_driver_sql("COMMIT")
+
+
+def _milliseconds() -> int:
+    return max(1, int(remaining() * 1000))
