@@ -4,7 +4,7 @@ their own under the temporary folder; gone with the session, and with this proce
 
 import os
 import pwd
-import random
+import secrets
 import shutil
 import signal
 import socket
@@ -246,7 +246,7 @@ def _free_port() -> int:
     """Below those that the system gives to clients: one of them could take it while the server is down."""
     first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
     while True:
-        port = random.randrange(10_000, first_of_clients)
+        port = 10_000 + secrets.randbelow(first_of_clients - 10_000)
         with socket.socket() as probe, suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
