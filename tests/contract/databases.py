@@ -4,14 +4,12 @@ their own under the temporary folder; gone with the session, and with this proce
 
 import os
 import pwd
-import secrets
 import shutil
 import signal
-import socket
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +18,7 @@ from servicegroup.store.server import open_server
 from sqlalchemy import URL, NullPool, create_engine
 from sqlalchemy.exc import SQLAlchemyError
 
+from tests.contract.ports import free_port
 from tests.localcluster import processes
 
 UNPRIVILEGED = "nobody"
@@ -199,7 +198,7 @@ def served(kind: Kind) -> Iterator[Server]:
         filling = _run(kind.prepare(programs, folder / "data"), folder)
         assert processes.ended(filling, within=START_SECONDS), f"{filling.popen.args!r} takes too long"
         assert filling.popen.returncode == 0, filling.log.read_text()[-2000:]
-        server = Server(kind, programs, folder, _free_port())
+        server = Server(kind, programs, folder, free_port())
         try:
             server.start()
             server.admin(*kind.users)
@@ -240,16 +239,6 @@ def _user() -> str | None:
 def _run(command: list[str], folder: Path) -> processes.Child:
     environ: Mapping[str, str] = {"PATH": os.environ["PATH"], "LC_ALL": "C", "HOME": str(folder), "TMPDIR": str(folder)}
     return processes.start(command, log=folder / "log", environ=environ, folder=folder, user=_user())
-
-
-def _free_port() -> int:
-    """Below those that the system gives to clients: one of them could take it while the server is down."""
-    first_of_clients = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text(encoding="ascii").split()[0])
-    while True:
-        port = 10_000 + secrets.randbelow(first_of_clients - 10_000)
-        with socket.socket() as probe, suppress(OSError):
-            probe.bind(("127.0.0.1", port))
-            return port
 
 
 def _family(pid: int) -> list[int]:

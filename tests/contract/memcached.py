@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,18 +12,13 @@ from pathlib import Path
 from pymemcache import Client
 from pymemcache.exceptions import MemcacheError
 
+from tests.contract.ports import free_port
 from tests.localcluster import processes
 
 PROGRAM = shutil.which("memcached", path=f"{os.environ.get('PATH', '')}:/usr/bin:/usr/local/bin")
 HOW_TO_GET_IT = "memcached is not installed: on Debian or Ubuntu `apt-get install --no-install-recommends memcached`"
 STARTS_WITHIN = 15.0
 UNPRIVILEGED = ("-u", "nobody") if os.geteuid() == 0 else ()
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @dataclass
