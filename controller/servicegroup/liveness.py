@@ -82,7 +82,7 @@ def judge(
         return _unseen(before, policy=policy, watch=watch, moment=moment)
     if seen.state is State.LEFT:
         return None
-    policy = policy.promised(seen.interval)
+    policy = policy.stretched(seen.interval)
     if _dead(before, seen):
         return before
     silent = seen.silent_for(now=moment.now) > policy.down_time

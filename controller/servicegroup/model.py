@@ -15,9 +15,15 @@ SIGHT_INTERVALS = 2.5
 LONGEST_PASS = 1.0
 """Seconds between two looks at a store; a tenth of the interval where that is shorter (design, rule 3)."""
 
+JITTER = 0.1
+"""The part of an interval by which an agent's wait may be shortened, at random."""
+
 LONGEST_NAME = 253
 """Characters of a member's name, as of a Kubernetes object's."""
 
+
+DAY = 86400.0
+"""Seconds."""
 
 LONGEST_SHOWN = 60
 """Characters of a refused name in an error's message."""
@@ -126,9 +132,9 @@ class Policy:
         """An answer older than this is no answer: 3 passes + I (design, section 3)."""
         return 3 * self.pass_seconds + self.interval
 
-    def promised(self, interval: float) -> "Policy":
-        """This policy for a member whose agent promised `interval`: T and C scale with the larger of the two (rule
-        5).
+    def stretched(self, interval: float) -> "Policy":
+        """This policy where beats come every `interval` at best, as an agent promised (rule 5) or a store bears: T and
+        C scale with the larger of the two.
         """
         if interval <= self.interval:
             return self
@@ -168,6 +174,15 @@ class Holder:
 
 
 @dataclass(frozen=True, slots=True)
+class Old:
+    """A member to forget, and its row as it was read; without an incarnation there is none."""
+
+    member: str
+    incarnation: str
+    sequence: int
+
+
+@dataclass(frozen=True, slots=True)
 class Receipt:
     """A store's answer to a join or a beat.
 
@@ -194,10 +209,14 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds."""
+    """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds.
+
+    `evictions` counts what a cache threw away to make room, since its servers started.
+    """
 
     epoch: str
     latency: float
+    evictions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,3 +249,4 @@ class GroupSpec:
     expected: frozenset[str] = frozenset()
     overrides: Mapping[str, Override] = field(default_factory=dict)
     min_available: MinAvailable = MinAvailable(51, True)
+    forget_after: float = DAY

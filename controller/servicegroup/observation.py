@@ -78,6 +78,26 @@ class Watch:
         return 0.0 if self.blind is None else max(0.0, now - self.blind)
 
 
+def together(watches: Iterable[Watch], *, policy: Policy, now: float) -> Watch:
+    """The watch over several stores at once: as good as the worst of them. One that was not seen healthy for longer
+    than a gap may be is no sight at all, whatever it was before.
+    """
+    first, *rest = watches
+    for other in rest:
+        recent = other.healthy is not None and now - other.healthy <= policy.longest_gap
+        first = replace(
+            first,
+            sight=_later(first.sight, other.sight if recent else None),
+            store_back=_later(first.store_back, other.store_back),
+            broken=first.broken or other.broken,
+        )
+    return first
+
+
+def _later(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else max(one, other)
+
+
 def look(before: Watch, seen: Pass, *, policy: Policy) -> Watch:
     """The watch after one more pass."""
     gap = policy.longest_gap
@@ -208,7 +228,7 @@ def _next_sight(
 
 
 def _recent(fact: Fact, policy: Policy) -> bool:
-    return fact.age <= policy.promised(fact.interval).down_time
+    return fact.age <= policy.stretched(fact.interval).down_time
 
 
 def _owned(seen: Observation, fact: Fact, *, now: float, flip: bool) -> Observation:

@@ -16,7 +16,8 @@ class Header:
 
     `store_back_for` and `blind_for` are seconds at the time of publication: since the store has been back, and since no
     death could be found. They let the next operator go on where this one ended. `publisher` is one run
-    of an operator: who reads another's has been overwritten.
+    of an operator: who reads another's has been overwritten. `promised` is the longest interval that a living member's
+    agent promised, in seconds: what a row that is lost would have said (rule 5).
     """
 
     publication: int
@@ -25,6 +26,7 @@ class Header:
     store_back_for: float
     blind_for: float
     publisher: str = ""
+    promised: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

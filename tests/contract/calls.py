@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, GroupKey, Policy, Reason, Verdict
+from servicegroup.model import Beat, GroupKey, Old, Policy, Reason, Verdict
 from servicegroup.record import Header
 from servicegroup.store import Store
 
@@ -27,5 +27,6 @@ CALLS: dict[str, Call] = {
     "health": lambda store, timeout: store.health(timeout=timeout),
     "publish": lambda store, timeout: store.publish(KEY, HEADER, changes={"a": UP}, whole=True, timeout=timeout),
     "record": lambda store, timeout: store.record(KEY, timeout=timeout),
+    "forget": lambda store, timeout: store.forget(KEY, [Old("node-1", "one", 1)], timeout=timeout),
 }
-WRITES = {name: CALLS[name] for name in ("join", "beat", "leave", "health", "publish")}
+WRITES = {name: CALLS[name] for name in ("join", "beat", "leave", "health", "publish", "forget")}

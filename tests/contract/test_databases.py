@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 from servicegroup.__main__ import main
-from servicegroup.model import Beat
+from servicegroup.model import Beat, GroupKey
 from servicegroup.store import InvalidStore, Store, StoreUnavailable, open_store, tables
 from servicegroup.store.opening import Opening
 from servicegroup.store.schema import members as member_table
 from servicegroup.store.server import open_server
 from sqlalchemy import Connection, update
 
-from tests.contract.calls import BEAT, CALLS, KEY, SHORT, SLOW_MACHINE, TIMEOUT, WRITES
+from tests.contract.calls import BEAT, CALLS, HEADER, KEY, SHORT, SLOW_MACHINE, TIMEOUT, UP, WRITES
 from tests.contract.databases import AGENT, DATABASE, KINDS, OPERATOR, PASSWORD, POSTGRESQL, TABLES, USER, Server
 
 WRONG = "an0ther"
@@ -324,6 +324,18 @@ def test_init_makes_the_tables_once_and_keeps_their_word(
     assert "the tables are there" in capsys.readouterr().out
 
 
+def test_tables_of_an_earlier_version_are_unavailable_until_init_gives_them_their_new_columns(
+    server: Server, tmp_path: Path
+) -> None:
+    server.admin("ALTER TABLE servicegroup_group DROP COLUMN promised_interval", database=DATABASE)
+    (tmp_path / "url").write_text(server.url())
+    with opened(server.url()) as store:
+        with pytest.raises(StoreUnavailable, match="earlier version: run `servicegroup store init"):
+            store.publish(KEY, HEADER, changes={}, whole=True, timeout=TIMEOUT)
+        assert main(["store", "init", "--store-url-file", str(tmp_path / "url")]) == 0
+        store.publish(KEY, HEADER, changes={}, whole=True, timeout=TIMEOUT)
+
+
 def test_init_on_a_server_that_refuses_says_so(server: Server, tmp_path: Path) -> None:
     (tmp_path / "url").write_text(server.url(database="elsewhere"))
 
@@ -419,3 +431,45 @@ def test_a_missing_package_is_told_with_the_extra_that_brings_it(
     monkeypatch.delitem(sys.modules, f"servicegroup.store.{extra}", raising=False)
     with pytest.raises(InvalidStore, match=rf"servicegroup\[{extra}\]"):
         open_store(f"{KINDS[kind].scheme}://nova:pa55@db/beats", store_id="one")
+
+
+# What nobody writes any more.
+
+DAY = 86_400_000_000
+"""Microseconds, as the tables' stamps."""
+
+
+def counted(server: Server, rows: str) -> object:
+    return server.admin(f"SELECT count(*) FROM {rows}", database=DATABASE)[0][0]  # noqa: S608
+
+
+def test_rows_and_records_that_were_silent_for_longer_than_any_group_remembers_are_swept(server: Server) -> None:
+    other = GroupKey("nova", "gone")
+    with opened(server.url()) as store, opened(server.url()) as before:
+        before.health(timeout=TIMEOUT)
+        for key in (KEY, other):
+            store.join(key, BEAT, timeout=TIMEOUT)
+            store.publish(key, HEADER, changes={"node-1": UP}, whole=True, timeout=TIMEOUT)
+        for table in ("servicegroup_member", "servicegroup_group"):
+            aged = f"UPDATE {table} SET stamp = stamp - 9 * {DAY} WHERE group_key LIKE '%/gone'"  # noqa: S608
+            server.admin(aged, database=DATABASE)
+        canary = f"UPDATE servicegroup_member SET stamp = stamp - {DAY // 12} WHERE group_key LIKE '%//canary'"  # noqa: S608
+        server.admin(canary, database=DATABASE)
+        store.health(timeout=TIMEOUT)
+        store.sweep(timeout=TIMEOUT)
+        reading = store.read([KEY, other], timeout=TIMEOUT)
+
+        assert {key: len(facts) for key, facts in reading.facts.items()} == {KEY: 1, other: 0}
+        assert store.record(other, timeout=TIMEOUT) is None
+        assert store.record(KEY, timeout=TIMEOUT) is not None
+        assert counted(server, "servicegroup_member WHERE group_key LIKE '%//canary'") == 1
+        assert counted(server, "servicegroup_verdict WHERE group_key LIKE '%/gone'") == 0
+
+
+def test_another_store_ids_rows_are_not_swept(server: Server) -> None:
+    with opened(server.url()) as store, closing(open_store(server.url(), store_id="one-more")) as neighbour:
+        neighbour.join(KEY, BEAT, timeout=TIMEOUT)
+        server.admin(f"UPDATE servicegroup_member SET stamp = stamp - 9 * {DAY}", database=DATABASE)  # noqa: S608
+        store.sweep(timeout=TIMEOUT)
+
+        assert len(neighbour.read([KEY], timeout=TIMEOUT).facts[KEY]) == 1

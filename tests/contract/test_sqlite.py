@@ -133,6 +133,18 @@ def test_a_beat_to_a_file_that_was_removed_is_told_that_its_row_is_gone(store: S
     assert (receipt.owned, receipt.other) == (False, None)
 
 
+def test_a_file_of_an_earlier_version_gets_its_new_columns_and_keeps_what_it_holds(path: Path) -> None:
+    with opened(path) as store:
+        store.publish(KEY, HEADER, changes={"node-1": UP}, whole=True, timeout=TIMEOUT)
+    with closing(sqlite3.connect(path)) as file:
+        file.execute("ALTER TABLE servicegroup_group DROP COLUMN promised_interval")
+    with opened(path) as store:
+        record = store.record(KEY, timeout=TIMEOUT)
+
+    assert record is not None
+    assert (record.header.promised, record.members) == (0.0, {"node-1": UP})
+
+
 def test_a_table_that_was_dropped_is_made_again(store: Store, path: Path) -> None:
     """By the canary's new connection, so by the operator's next pass."""
     store.join(KEY, BEAT, timeout=TIMEOUT)

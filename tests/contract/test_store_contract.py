@@ -8,7 +8,7 @@ from dataclasses import replace
 
 import pytest
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, Fact, GroupKey, Holder, Policy, Reason, State, Verdict
+from servicegroup.model import Beat, Fact, GroupKey, Holder, Old, Policy, Reason, State, Verdict
 from servicegroup.record import Header, Record
 from servicegroup.store import Store, open_store
 
@@ -22,7 +22,7 @@ CLOCKS = 0.1
 
 BEAT = Beat("node-1", "one", 1, 10.0)
 RIVAL = Beat("node-1", "two", 1, 10.0)
-HEADER = Header(publication=7, policy=Policy(10.0, 60.0), epoch="e", store_back_for=61.5, blind_for=0.25)
+HEADER = Header(publication=7, policy=Policy(10.0, 60.0), epoch="e", store_back_for=61.5, blind_for=0.25, promised=20.5)
 UP = Published(Verdict.UP, Reason.BEATING, 1_800_000_000.123456)
 DOWN = Published(Verdict.DOWN, Reason.SILENT, 1_800_000_060.5)
 
@@ -605,3 +605,72 @@ def test_a_store_may_be_closed_twice(driver: Driver) -> None:
     store.health(timeout=TIMEOUT)
     store.close()
     store.close()
+
+
+# Forgetting.
+
+
+def forget(store: Store, *rows: Old, key: GroupKey = KEY) -> None:
+    store.forget(key, rows, timeout=TIMEOUT)
+
+
+def test_a_row_that_is_as_it_was_read_is_forgotten_and_no_other(store: Store) -> None:
+    for member in ("node-1", "node-2", "Node-1"):
+        store.join(KEY, replace(BEAT, member=member), timeout=TIMEOUT)
+    store.join(OTHER, BEAT, timeout=TIMEOUT)
+    forget(store, Old("node-1", "one", 1))
+
+    assert facts(store).keys() == {"node-2", "Node-1"}
+    assert facts(store, OTHER).keys() == {"node-1"}
+
+
+@pytest.mark.parametrize(
+    "written", [at(BEAT, 2), replace(RIVAL, sequence=1)], ids=["a beat", "a join by another start of the agent"]
+)
+def test_a_row_that_was_written_since_it_was_read_stays(store: Store, written: Beat) -> None:
+    store.join(KEY, BEAT, timeout=TIMEOUT)
+    (store.beat if written.incarnation == BEAT.incarnation else store.join)(KEY, written, timeout=TIMEOUT)
+    forget(store, Old("node-1", "one", 1))
+
+    assert ageless(store)["node-1"].incarnation == written.incarnation
+
+
+def test_forgetting_what_is_not_there_is_no_trouble(store: Store) -> None:
+    forget(store, Old("node-1", "one", 1), Old("x" * 253, "two", 2))
+    forget(store)
+
+    assert facts(store) == {}
+
+
+def test_an_agent_whose_row_was_forgotten_is_told_that_it_is_gone_and_joins_again(store: Store) -> None:
+    store.join(KEY, BEAT, timeout=TIMEOUT)
+    publish(store, {"node-1": DOWN})
+    forget(store, Old("node-1", "one", 1))
+    publish(store, {"node-1": None})
+    facts(store)
+    publish(store, {})
+    receipt = store.beat(KEY, at(BEAT, 2), timeout=TIMEOUT)
+    store.join(KEY, at(BEAT, 3), timeout=TIMEOUT)
+
+    assert (receipt.owned, receipt.other) == (False, None)
+    assert facts(store)["node-1"].sequence == 3
+
+
+def test_five_hundred_rows_are_forgotten_at_once(store: Store) -> None:
+    names = [f"node-{number}" for number in range(500)]
+    for name in names:
+        store.join(KEY, replace(BEAT, member=name), timeout=TIMEOUT)
+    forget(store, *(Old(name, "one", 1) for name in names))
+
+    assert facts(store) == {}
+
+
+def test_sweeping_takes_nothing_that_is_young(store: Store) -> None:
+    store.join(KEY, BEAT, timeout=TIMEOUT)
+    publish(store, {"node-1": UP})
+    store.health(timeout=TIMEOUT)
+    store.sweep(timeout=TIMEOUT)
+    store.health(timeout=TIMEOUT)
+
+    assert facts(store).keys() == {"node-1"}
+    assert said(store) == {"node-1": UP}

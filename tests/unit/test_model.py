@@ -134,7 +134,7 @@ PROMISES = {
 def test_a_promise_stretches_the_policy(case: tuple[float, Policy]) -> None:
     interval, wanted = case
 
-    assert POLICY.promised(interval) == wanted
+    assert POLICY.stretched(interval) == wanted
 
 
 PASSES = {"10 s": (10.0, 1.0), "100 s": (100.0, 1.0), "1 s": (1.0, 0.1), "5 s": (5.0, 0.5)}

@@ -275,9 +275,9 @@ WAITS = {
     "no sight yet": Waited(None, 600.0, False),
     "no store yet": Waited(600.0, None, False),
     "a store that is out": Waited(600.0, 600.0, False, broken=True),
-    "a promise of twice the interval waits for twice C": Waited(49.0, 600.0, False, policy=POLICY.promised(20.0)),
-    "a promise of twice the interval waits for twice T": Waited(600.0, 119.0, False, policy=POLICY.promised(20.0)),
-    "a promise of twice the interval, both waited": Waited(50.0, 120.0, True, policy=POLICY.promised(20.0)),
+    "a promise of twice the interval waits for twice C": Waited(49.0, 600.0, False, policy=POLICY.stretched(20.0)),
+    "a promise of twice the interval waits for twice T": Waited(600.0, 119.0, False, policy=POLICY.stretched(20.0)),
+    "a promise of twice the interval, both waited": Waited(50.0, 120.0, True, policy=POLICY.stretched(20.0)),
 }
 
 

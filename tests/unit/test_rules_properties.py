@@ -23,7 +23,7 @@ UP, DOWN, UNKNOWN = Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN
 
 POLICIES = (POLICY, Policy(20.0, 120.0), Policy(5.0, 30.0), Policy(10.0, 25.0), Policy(1.0, 5.0))
 LONGEST_INTERVAL = max(policy.interval for policy in POLICIES)
-LONGEST_DOWN_TIME = max(policy.promised(LONGEST_INTERVAL).down_time for policy in POLICIES)
+LONGEST_DOWN_TIME = max(policy.stretched(LONGEST_INTERVAL).down_time for policy in POLICIES)
 SLOWEST = 4.0
 
 LIVING = ("a", "b")
@@ -187,7 +187,7 @@ def _heal(world: World) -> None:
 
 def until_found(world: World) -> float:
     """T, as the longest promise stretches it, and the passes that see the faults' end and the death."""
-    return world.spec.policy.promised(LONGEST_INTERVAL).down_time + 3.0
+    return world.spec.policy.stretched(LONGEST_INTERVAL).down_time + 3.0
 
 
 @given(history=histories(FAULTS))

@@ -7,7 +7,8 @@ promised.
 
 from dataclasses import dataclass
 
-JITTER = 0.1
+from servicegroup.model import JITTER
+
 FIRST_RETRY = 0.5
 """Seconds until a failed write is tried again; doubled with each failure, up to the interval."""
 

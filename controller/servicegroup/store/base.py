@@ -8,8 +8,15 @@ from collections.abc import Collection, Mapping
 from typing import Protocol
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, GroupKey, Health, Reading, Receipt
+from servicegroup.model import DAY, Beat, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
+
+LONGEST_SILENCE = 8 * DAY
+"""Seconds: more than a group can be told to forget after (7 days). What is older belongs to no group that is watched.
+"""
+
+CANARY_SECONDS = 3600.0
+"""Seconds after which a canary is one of an operator that has ended."""
 
 
 class StoreUnavailable(Exception):
@@ -66,3 +73,9 @@ class Store(AgentStore, ReaderStore, Protocol):
         timeout: float,
     ) -> None:
         """Stamp the record; `changes` holds the members that changed (None: gone), or with `whole` all there are."""
+
+    def forget(self, key: GroupKey, rows: Collection[Old], *, timeout: float) -> None:
+        """Remove the rows that are still as they were read."""
+
+    def sweep(self, *, timeout: float) -> None:
+        """Remove what nobody wrote for LONGEST_SILENCE: rows, and records with their verdicts; and old canaries."""

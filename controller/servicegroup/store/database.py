@@ -13,9 +13,22 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, Table, Update, and_, delete, select, update
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Policy, Reading, Reason, Receipt, State, Verdict
+from servicegroup.model import (
+    Beat,
+    Fact,
+    GroupKey,
+    Health,
+    Holder,
+    Old,
+    Policy,
+    Reading,
+    Reason,
+    Receipt,
+    State,
+    Verdict,
+)
 from servicegroup.record import Header, Record
-from servicegroup.store.base import StoreUnavailable
+from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
 from servicegroup.store.opening import Opening
 from servicegroup.store.schema import (
     AsynchronousCommit,
@@ -159,6 +172,36 @@ class DatabaseStore:
 
         self._opening.call(write, timeout=timeout, atomic=True)
 
+    def forget(self, key: GroupKey, rows: Collection[Old], *, timeout: float) -> None:
+        ordered = sorted(rows, key=lambda old: old.member)
+
+        def remove(connection: Connection) -> None:
+            for old in ordered:
+                columns = members.c
+                row = and_(columns.member == old.member, columns.incarnation == old.incarnation)
+                as_read = and_(self._where(members, key), row, columns.sequence == old.sequence)
+                connection.execute(delete(members).where(as_read))
+
+        self._opening.call(remove, timeout=timeout, atomic=True)
+
+    def sweep(self, *, timeout: float) -> None:
+        def older(table: Table, seconds: float) -> Any:
+            return table.c.stamp < ServerClock() - int(seconds * MICROSECONDS)
+
+        def ours(table: Table) -> Any:
+            # Every key of this store id, and of no other that begins with the same letters: 0 comes after the slash.
+            return and_(table.c.group_key >= f"{self._store_id}/", table.c.group_key < f"{self._store_id}0")
+
+        def remove(connection: Connection) -> None:
+            connection.execute(delete(members).where(self._where(members, CANARY), older(members, CANARY_SECONDS)))
+            connection.execute(delete(members).where(ours(members), older(members, LONGEST_SILENCE)))
+            silent = select(groups.c.group_key).where(ours(groups), older(groups, LONGEST_SILENCE))
+            for (group_key,) in connection.execute(silent).all():
+                connection.execute(delete(verdicts).where(verdicts.c.group_key == group_key))
+                connection.execute(delete(groups).where(groups.c.group_key == group_key))
+
+        self._opening.call(remove, timeout=timeout, atomic=True)
+
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
         """One statement, so that header and verdicts are of one publication."""
         mine = verdicts.c.group_key == groups.c.group_key
@@ -243,9 +286,12 @@ def _header_row(group_key: str, header: Header) -> dict[str, Any]:
         "store_back_for": header.store_back_for,
         "blind_for": header.blind_for,
         "publisher": header.publisher,
+        "promised_interval": header.promised,
     }
 
 
 def _header(row: Row[Any]) -> Header:
     policy = Policy(row.report_interval, row.down_time)
-    return Header(row.publication, policy, row.epoch, row.store_back_for, row.blind_for, row.publisher)
+    return Header(
+        row.publication, policy, row.epoch, row.store_back_for, row.blind_for, row.publisher, row.promised_interval
+    )

@@ -72,32 +72,38 @@ class Connection(Client):  # type: ignore[misc] # pymemcache's class has no type
 
     def fetch(self, keys: Sequence[str]) -> list[Item | None]:
         """The items of many keys, in their order."""
-        return [item for _, item in self._meta(keys, b"v t c")]
+        return [item for _, item in self._meta([_mg(key, b"v t c") for key in keys])]
 
     def touch_all(self, keys: Sequence[str], *, expire: int) -> list[bool]:
         """Which keys there are; each of them expires so much later."""
-        return [there for there, _ in self._meta(keys, b"T%d" % expire)]
+        return [there for there, _ in self._meta([_mg(key, b"T%d" % expire) for key in keys])]
 
-    def _meta(self, keys: Sequence[str], flags: bytes) -> Iterator[tuple[bool, Item | None]]:
-        for start in range(0, len(keys), BATCH):
-            batch = keys[start : start + BATCH]
+    def delete_as_read(self, items: Iterable[tuple[str, int]]) -> list[bool]:
+        """Which items were still as they were read, by their words for a cas; those are gone now."""
+        return [gone for gone, _ in self._meta([b"md %s C%d" % (key.encode("ascii"), cas) for key, cas in items])]
+
+    def _meta(self, commands: Sequence[bytes]) -> Iterator[tuple[bool, Item | None]]:
+        for start in range(0, len(commands), BATCH):
             try:
-                yield from self._exchange(batch, flags)
+                yield from self._exchange(commands[start : start + BATCH])
             except BaseException:
                 self.close()  # half an answer may be on its way
                 raise
 
-    def _exchange(self, keys: Iterable[str], flags: bytes) -> list[tuple[bool, Item | None]]:
+    def _exchange(self, commands: Sequence[bytes]) -> list[tuple[bool, Item | None]]:
         if self.sock is None:
             self._connect()
-        commands = [b"mg %s %s\r\n" % (key.encode("ascii"), flags) for key in keys]
-        self.sock.sendall(b"".join(commands))
+        self.sock.sendall(b"".join(command + b"\r\n" for command in commands))
         answers = _Answers(self.sock)
         return [answers.next() for _ in commands]
 
 
+def _mg(key: str, flags: bytes) -> bytes:
+    return b"mg %s %s" % (key.encode("ascii"), flags)
+
+
 class _Answers:
-    """Answers to `mg`, one after the other, from a stream of pieces."""
+    """Answers to `mg` and `md`, one after the other, from a stream of pieces."""
 
     def __init__(self, sock: _Timed) -> None:
         self._sock = sock
@@ -106,7 +112,7 @@ class _Answers:
 
     def next(self) -> tuple[bool, Item | None]:
         word, *rest = self._line().split()
-        if word == b"EN":
+        if word in (b"EN", b"NF", b"EX"):  # none of that key; the same, of a deletion; or another than was read
             return False, None
         if word == b"HD":
             return True, None

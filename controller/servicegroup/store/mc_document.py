@@ -64,6 +64,7 @@ def decode_head(item: Item | None, *, group: str) -> Head | None:
             store_back_for=number(given["store_back_for"]),
             blind_for=number(given["blind_for"]),
             publisher=text(given["publisher"]),
+            promised=number(given.get("promised", 0.0)),
         )
         chunks, old = (tuple(text(one) for one in found[field]) for field in ("chunks", "old"))
         return Head(header, text(found["nonce"]), text(found["lineage"]), text(found["inbox"]), chunks, old)

@@ -13,8 +13,9 @@ import time
 from collections.abc import Collection, Iterable, Mapping
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, Fact, GroupKey, Health, Reading, Receipt
+from servicegroup.model import Beat, Fact, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
+from servicegroup.store.base import CANARY_SECONDS
 from servicegroup.store.mc_address import Address, parse
 from servicegroup.store.mc_agent import AgentSide
 from servicegroup.store.mc_connection import Connection
@@ -23,8 +24,6 @@ from servicegroup.store.mc_publishing import Publications, publication_of
 from servicegroup.store.mc_servers import Servers
 from servicegroup.store.mc_wire import Item, Row, decode_row, newest
 from servicegroup.store.mc_wire import key as hashed
-
-CANARY_TTL = 3600
 
 
 class MemcachedStore:
@@ -82,7 +81,7 @@ class MemcachedStore:
         value = secrets.token_hex(8).encode()
 
         def look(_address: Address, connection: Connection) -> Life:
-            connection.set(self._canary, value, expire=CANARY_TTL)
+            connection.set(self._canary, value, expire=int(CANARY_SECONDS))
             (item,) = connection.fetch([self._canary])
             if item is None or item.value != value:
                 raise ValueError("it took a write and does not give it back")
@@ -102,6 +101,27 @@ class MemcachedStore:
     ) -> None:
         deadline = time.monotonic() + timeout
         self._publications.publish(self._name(key), header, changes=changes, whole=whole, deadline=deadline)
+
+    def forget(self, key: GroupKey, rows: Collection[Old], *, timeout: float) -> None:
+        """By cas on each server that holds the row as it was read; names without a row leave the directory later."""
+        group, wanted = self._name(key), list(rows)
+        keys = [hashed("row", group, old.member) for old in wanted]
+
+        def remove(_address: Address, connection: Connection) -> None:
+            found = zip(wanted, keys, connection.fetch(keys), strict=True)
+            rows = [(old, name, decode_row(item, group=group, member=old.member)) for old, name, item in found]
+            connection.delete_as_read(
+                [
+                    (name, row.cas)
+                    for old, name, row in rows
+                    if row is not None and (row.beat.incarnation, row.beat.sequence) == (old.incarnation, old.sequence)
+                ]
+            )
+
+        self._servers.each(remove, deadline=time.monotonic() + timeout)
+
+    def sweep(self, *, timeout: float) -> None:
+        """memcached does it: nothing here is written without a time to live."""
 
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
         """The youngest that a server has; None when those that answer have none."""

@@ -10,8 +10,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Reading, Receipt, State
+from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Old, Reading, Receipt, State
 from servicegroup.record import Header, Record
+from servicegroup.store.base import LONGEST_SILENCE
 
 
 @dataclass(slots=True)
@@ -114,6 +115,22 @@ class MemoryStore:
             for member in (member for member, said in changes.items() if said is None):
                 members.pop(member, None)
             group.header, group.members, group.stamp = header, members, self._clock()
+
+    def forget(self, key: GroupKey, rows: Collection[Old], *, timeout: float) -> None:  # noqa: ARG002
+        with self._lock:
+            group = self._groups.setdefault(key, _Group())
+            for old in rows:
+                row = group.rows.get(old.member)
+                if row is not None and (row.beat.incarnation, row.beat.sequence) == (old.incarnation, old.sequence):
+                    del group.rows[old.member]
+
+    def sweep(self, *, timeout: float) -> None:  # noqa: ARG002
+        with self._lock:
+            limit = self._clock() - LONGEST_SILENCE
+            for key, group in list(self._groups.items()):
+                group.rows = {member: row for member, row in group.rows.items() if row.stamp >= limit}
+                if not group.rows and group.stamp < limit:
+                    del self._groups[key]
 
     def record(
         self,

@@ -5,7 +5,7 @@ beats that is emptied takes no verdict with it. There is no index on a stamp (st
 an indexed column cannot stay on its page).
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -22,6 +22,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.schema import CreateColumn
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -105,6 +106,7 @@ groups = Table(
     Column("store_back_for", Double, nullable=False),
     Column("blind_for", Double, nullable=False),
     Column("publisher", Name(32), nullable=False),
+    Column("promised_interval", Double, nullable=False, server_default="0"),
     Column("stamp", BigInteger, nullable=False),
     mysql_engine="InnoDB",
 )
@@ -122,6 +124,17 @@ verdicts = Table(
     Column("beneath", Name(64), nullable=True),
     mysql_engine="InnoDB",
 )
+
+
+def new_columns(table: Table, *, there: Collection[str], dialect: Dialect) -> list[str]:
+    """The statements that give a table of an earlier version its new columns. Each of those has a default, so that an
+    earlier version's agents and operator go on beside this one's.
+    """
+    return [
+        f"ALTER TABLE {table.name} ADD COLUMN {CreateColumn(column).compile(dialect=dialect)}"
+        for column in table.columns
+        if column.name not in there
+    ]
 
 
 class ServerClock(FunctionElement[int]):

@@ -6,17 +6,19 @@ work over a network file system, and pods of different nodes cannot share a file
 
 import secrets
 import sqlite3
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, Engine, NullPool, QueuePool, create_engine, event
+from sqlalchemy import URL, Dialect, Engine, NullPool, QueuePool, Table, create_engine, event
 from sqlalchemy.exc import DisconnectionError
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
 from servicegroup.store.base import StoreUnavailable
 from servicegroup.store.opening import Opening
-from servicegroup.store.schema import metadata
+from servicegroup.store.schema import metadata, new_columns
 
 BUSY_SECONDS = 2.0
 """How long a connection waits for another's lock before its first call has set that call's own deadline."""
@@ -43,12 +45,12 @@ def _engine(path: Path, *, pool: type[QueuePool] | type[NullPool]) -> Engine:
     url = URL.create("sqlite", database=str(path))
     arguments = {"timeout": BUSY_SECONDS, "check_same_thread": False}
     engine = create_engine(url, poolclass=pool, connect_args=arguments, isolation_level="AUTOCOMMIT")
-    tables = [str(CreateTable(table, if_not_exists=True).compile(engine)) for table in metadata.sorted_tables]
+    tables = {table: str(CreateTable(table, if_not_exists=True).compile(engine)) for table in metadata.sorted_tables}
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: sqlite3.Connection, entry: ConnectionPoolEntry) -> None:
         entry.info["file"] = _identity(path)
-        _prepare_file(connection, tables)
+        _prepare_file(connection, tables, dialect=engine.dialect)
 
     @event.listens_for(engine, "checkout")
     def _same_file(_connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
@@ -67,13 +69,17 @@ def _identity(path: Path) -> tuple[int, int] | None:
     return found.st_dev, found.st_ino
 
 
-def _prepare_file(connection: sqlite3.Connection, tables: list[str]) -> None:
+def _prepare_file(connection: sqlite3.Connection, tables: Mapping[Table, str], *, dialect: Dialect) -> None:
     cursor = connection.cursor()
     if cursor.execute("PRAGMA journal_mode").fetchone()[0] != "wal":
         cursor.execute("PRAGMA journal_mode = wal")
     cursor.execute("PRAGMA synchronous = normal")  # with a write-ahead log: no corruption, at most the last beats lost
-    for statement in tables:
+    for table, statement in tables.items():
         cursor.execute(statement)
+        there = [row[1] for row in cursor.execute(f"PRAGMA table_info({table.name})")]
+        for addition in new_columns(table, there=there, dialect=dialect):
+            with suppress(sqlite3.OperationalError):  # another process came first
+                cursor.execute(addition)
     if cursor.execute("SELECT epoch FROM servicegroup_store").fetchone() is None:
         row = (1, secrets.token_hex(16))
         cursor.execute("INSERT INTO servicegroup_store (id, epoch) VALUES (?, ?) ON CONFLICT DO NOTHING", row)

@@ -3,14 +3,14 @@
 import secrets
 from collections.abc import Iterator
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection, Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.schema import CreateTable
 
 from servicegroup.store.base import StoreUnavailable
 from servicegroup.store.deadline import within
 from servicegroup.store.opening import Opening
-from servicegroup.store.schema import groups, members, metadata, stores, verdicts
+from servicegroup.store.schema import groups, members, metadata, new_columns, stores, verdicts
 from servicegroup.store.trouble import sentence
 
 AGENT, OPERATOR = "servicegroup_agent", "servicegroup_operator"
@@ -34,8 +34,22 @@ def create(opening: Opening, *, timeout: float) -> None:
         with within(timeout), opening.fresh.connect() as connection:
             for statement in _creation(opening.fresh):
                 connection.exec_driver_sql(statement)
+            for statement in _additions(connection):
+                connection.exec_driver_sql(statement)
     except (SQLAlchemyError, OSError) as error:
         raise StoreUnavailable(f"store {opening.shown}: {sentence(error)}") from None
+
+
+def _additions(connection: Connection) -> list[str]:
+    """What tables of an earlier version lack."""
+    found = inspect(connection)
+    return [
+        statement
+        for table in metadata.sorted_tables
+        for statement in new_columns(
+            table, there=[column["name"] for column in found.get_columns(table.name)], dialect=connection.dialect
+        )
+    ]
 
 
 def script(opening: Opening) -> str:

@@ -9,7 +9,10 @@ PASSING = frozenset({"40001", "40P01", "1213", "1205"})
 ADVICE = {
     code: advice
     for codes, advice in (
-        (("42P01", "1146"), "its tables are missing: run `servicegroup store init --store-url ...` once"),
+        (
+            ("42P01", "42703", "1146", "1054"),
+            "its tables are missing or of an earlier version: run `servicegroup store init --store-url ...` once",
+        ),
         (("42501", "1142", "1143"), "`servicegroup store init --print-sql` shows the grants that each role needs"),
     )
     for code in codes
