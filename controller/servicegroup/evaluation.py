@@ -2,75 +2,125 @@
 
 It joins `observation` (what was seen) and `liveness` (what that means), and holds no rule of its own but who belongs to
 the group: whoever has a row and has not left, whoever was published and is not forgotten, and the expected names.
+
+A group that moved to another store has agents in both for a while: `elsewhere` is what was seen in the stores that it
+came from. A member counts where it beat last, and may be called dead only by who watched all of them.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
 from servicegroup.model import GroupSpec, Override, Policy, Reason, State, Verdict
-from servicegroup.observation import Observation, Pass, Watch, look, observe
+from servicegroup.observation import Observation, Pass, Watch, look, observe, together
 
 NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """All that an observer knows of a group; `publication` counts the published changes."""
+    """All that an observer knows of a group; `publication` counts the published changes, `promised` is the longest
+    interval that the agent of one who is not down promised, in seconds.
+    """
 
     watch: Watch = field(default_factory=Watch)
     observations: Mapping[str, Observation] = field(default_factory=dict)
     judged: Mapping[str, Judgement] = field(default_factory=dict)
     published: Mapping[str, Published] = field(default_factory=dict)
     publication: int = 0
+    promised: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """A change of what is published of a member, with the evidence: seconds of silence, and whether it was watched."""
+    """A change of what is published of a member, with the evidence: seconds of silence, and whether it was watched.
+    Of one that is gone (`after` is None), whether it was forgotten; else it left.
+    """
 
     member: str
     before: Published | None
     after: Published | None
     silent_for: float | None
     watched: bool
+    forgotten: bool = False
 
 
-def advance(view: View, seen: Pass, *, spec: GroupSpec, wall: float) -> tuple[View, tuple[Transition, ...]]:
+def advance(
+    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = ()
+) -> tuple[View, tuple[Transition, ...]]:
     """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970."""
-    watch = look(view.watch, seen, policy=spec.policy)
-    observations = view.observations
-    if seen.healthy:
-        known = observations if view.watch.healthy is not None else _absent(view.judged, seen, policy=spec.policy)
-        observations = observe(
-            known, seen.facts, watch=watch, previous=view.watch.healthy, policy=spec.policy, stall=seen.stall
-        )
-    after = replace(view, watch=watch, observations=observations)
+    after = perceive(view, seen, policy=spec.policy)
     moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
-    judged = _judge_all(after, spec=spec, moment=moment)
-    after = replace(after, judged=judged, published=_publish_all(view, judged, observations, spec=spec, wall=wall))
-    changes = transitions(view, after, now=seen.now, policy=spec.policy)
+    observations = carried(after, elsewhere)
+    judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment)
+    after = replace(
+        after,
+        judged=judged,
+        published=_publish_all(view, judged, observations, spec=spec, wall=wall),
+        promised=_promised(judged, observations) if seen.healthy else view.promised,
+    )
+    changes = transitions(view, after, observations, now=seen.now, policy=spec.policy)
     return replace(after, publication=view.publication + bool(changes)), changes
 
 
-def _absent(judged: Mapping[str, Judgement], seen: Pass, *, policy: Policy) -> dict[str, Observation]:
-    """Members that were published but have no row at the first read: their last beat was not after it."""
+def perceive(view: View, seen: Pass, *, policy: Policy) -> View:
+    """The view with what one more pass saw, and judged as before."""
+    watch = look(view.watch, seen, policy=policy)
+    if not seen.healthy:
+        return replace(view, watch=watch)
+    known = view.observations if view.watch.healthy is not None else _absent(view, seen, policy=policy)
+    observations = observe(known, seen.facts, watch=watch, previous=view.watch.healthy, policy=policy, stall=seen.stall)
+    return replace(view, watch=watch, observations=observations)
+
+
+def _absent(view: View, seen: Pass, *, policy: Policy) -> dict[str, Observation]:
+    """Members that were published but have no row at the first read: their last beat was not after it, and their
+    agents had promised the longest interval at most.
+    """
     rows = {fact.member for fact in seen.facts}
+    interval = max(policy.interval, view.promised)
     return {
-        member: Observation(incarnation="", sequence=-1, interval=policy.interval, state=State.BEATING, beat=seen.now)
-        for member, said in judged.items()
+        member: Observation(incarnation="", sequence=-1, interval=interval, state=State.BEATING, beat=seen.now)
+        for member, said in view.judged.items()
         if member not in rows and said.reason is not Reason.MISSING
     }
 
 
-def _judge_all(view: View, *, spec: GroupSpec, moment: Moment) -> dict[str, Judgement]:
+def carried(view: View, elsewhere: Sequence[View]) -> Mapping[str, Observation]:
+    """Of each member what was seen where it beat last. A row elsewhere that is neither fresh nor of a member that was
+    published is one of the past.
+    """
+    if not elsewhere:
+        return view.observations
+    merged = dict(view.observations)
+    for other in elsewhere:
+        for member, seen in other.observations.items():
+            mine = merged.get(member)
+            later = mine is None or not mine.incarnation or mine.beat < seen.beat
+            if seen.incarnation and later and (seen.fresh is not None or member in view.judged):
+                merged[member] = seen
+    return merged
+
+
+def _judge_all(
+    view: View,
+    observations: Mapping[str, Observation],
+    *,
+    elsewhere: Sequence[View],
+    spec: GroupSpec,
+    moment: Moment,
+) -> dict[str, Judgement]:
+    watches = [view.watch, *(other.watch for other in elsewhere)]
+    everywhere = together(watches, policy=spec.policy, now=moment.now) if elsewhere else view.watch
     judged: dict[str, Judgement] = {}
-    for member in {*view.observations, *view.judged, *spec.expected}:
+    for member in {*observations, *view.judged, *spec.expected}:
+        mine = view.observations.get(member)
+        arrived = mine is not None and mine.fresh is not None
         said = judge(
             view.judged.get(member),
-            view.observations.get(member),
+            observations.get(member),
             policy=spec.policy,
-            watch=view.watch,
+            watch=view.watch if arrived else everywhere,
             moment=moment,
         )
         if said is not None and (said.reason is not Reason.MISSING or member in spec.expected):
@@ -99,26 +149,33 @@ def _publish_all(
     return published
 
 
-def transitions(before: View, after: View, *, now: float, policy: Policy) -> tuple[Transition, ...]:
+def _promised(judged: Mapping[str, Judgement], observations: Mapping[str, Observation]) -> float:
+    alive = (member for member, said in judged.items() if said.verdict is not Verdict.DOWN)
+    return max((observations[member].interval for member in alive if member in observations), default=0.0)
+
+
+def transitions(
+    before: View, after: View, observations: Mapping[str, Observation], *, now: float, policy: Policy
+) -> tuple[Transition, ...]:
     """What is published differently in `after`, by member's name."""
     changed = [
         member
         for member in {*before.published, *after.published}
         if before.published.get(member) is not after.published.get(member)
     ]
-    return tuple(_transition(member, before, after, now=now, policy=policy) for member in sorted(changed))
-
-
-def _transition(member: str, before: View, after: View, *, now: float, policy: Policy) -> Transition:
-    seen = after.observations.get(member)
-    mine = policy if seen is None else policy.promised(seen.interval)
-    return Transition(
-        member=member,
-        before=before.published.get(member),
-        after=after.published.get(member),
-        silent_for=None if seen is None else seen.silent_for(now=now),
-        watched=after.watch.watched(mine, now=now),
-    )
+    found: list[Transition] = []
+    for member in sorted(changed):
+        seen = observations.get(member)
+        mine = policy if seen is None else policy.stretched(seen.interval)
+        one = Transition(
+            member=member,
+            before=before.published.get(member),
+            after=after.published.get(member),
+            silent_for=None if seen is None else seen.silent_for(now=now),
+            watched=after.watch.watched(mine, now=now),
+        )
+        found.append(one)
+    return tuple(found)
 
 
 def duplicates(view: View, *, policy: Policy, now: float) -> tuple[str, ...]:

@@ -94,7 +94,9 @@ class SimStore:
     def publish(self, view: View, *, policy: Policy, clock: float, now: float) -> None:
         watch = view.watch
         back = 0.0 if watch.store_back is None else clock - watch.store_back
-        self.header = Header(view.publication, policy, self.epoch, back, watch.blind_for(now=clock))
+        self.header = Header(
+            view.publication, policy, self.epoch, back, watch.blind_for(now=clock), promised=view.promised
+        )
         self.stamp = self.clock(now)
         self.members = view.published
 
@@ -267,13 +269,20 @@ class Status:
     publication: int = 0
     checked: float | None = None
     members: Mapping[str, Published] = field(default_factory=dict)
+    promised: float = 0.0
 
 
 def resumed(status: Status, *, now: float, status_age: float) -> View:
     """Where a new operator starts: from the status. `now` is its own clock."""
     sighted = None if status.checked is None else now - status_age
     judged = restore(status.members, sighted=sighted)
-    return View(watch=Watch(blind=now), judged=judged, published=status.members, publication=status.publication)
+    return View(
+        watch=Watch(blind=now),
+        judged=judged,
+        published=status.members,
+        publication=status.publication,
+        promised=status.promised,
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -394,7 +403,7 @@ class World:
         view = self.observer.view
         healthy = view.watch.healthy
         checked = self.status.checked if healthy is None else healthy + self.observer.zero
-        self.status = Status(view.publication, checked, view.published)
+        self.status = Status(view.publication, checked, view.published, view.promised)
 
 
 def _change(change: Transition, *, at: float) -> Change:

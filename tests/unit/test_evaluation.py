@@ -998,7 +998,6 @@ def test_a_store_that_went_back_over_a_restart_of_an_agent_shows_no_duplicate() 
     assert duplicates(it.running.view, policy=POLICY, now=it.running.clock(it.now)) == ()
 
 
-@pytest.mark.xfail(reason="rule 5: a new operator that finds no row does not know what interval its agent promised")
 def test_a_shorter_interval_a_wiped_store_and_a_new_operator_at_once_kill_nobody() -> None:
     """All within the ten seconds that the agents had promised; found by the properties in a wild run."""
     it = world("a", "b")

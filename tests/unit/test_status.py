@@ -80,10 +80,11 @@ def test_what_a_status_says_beside_its_members() -> None:
         "observedGeneration": 3,
         "publication": 7,
         "driver": "db",
-        "effective": {"reportIntervalSeconds": 10, "serviceDownTimeSeconds": 60},
+        "effective": {"reportIntervalSeconds": 10, "serviceDownTimeSeconds": 60, "promisedIntervalSeconds": 0},
     }
     assert status["checkedTime"] == "2027-01-15T08:00:00Z"
     assert {item["type"]: item["status"] for item in status["conditions"]} == {
+        "Moving": "False",
         "Available": "True",
         "Ready": "True",
         "StoreReachable": "True",

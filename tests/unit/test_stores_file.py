@@ -34,14 +34,14 @@ REFUSED = {
     "it holds a day that no calendar has": Refused("stores: 2027-13-45\n", ("no YAML",)),
     "it is no text": Refused(b"stores: \xff\xfe" + URL.encode(), ("no YAML",)),
     "a store is a URL": Refused(
-        f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url and urlFile, or driver and servers")
+        f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond")
     ),
     "a store is nothing": Refused(
-        "stores: {default: }\n", ("stores.default", "driver, url and urlFile, or driver and servers")
+        "stores: {default: }\n", ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond")
     ),
     "a store has a field of another name": Refused(
         f"stores: {{default: {{driver: db, uri: '{URL}'}}}}\n",
-        ("stores.default", "driver, url and urlFile, or driver and servers"),
+        ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond"),
     ),
     "a store has a name with capitals": Refused("stores: {Default: {driver: db, url: x}}\n", ("stores.Default", "a-z")),
     "a store has a name that ends with a hyphen": Refused("stores: {a-: {driver: db, url: x}}\n", ("stores.a-", "a-z")),

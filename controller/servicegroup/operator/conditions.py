@@ -3,12 +3,13 @@
 A dead hypervisor never makes `Ready` false: Helm and Flux wait for `Ready` (design, section 5).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from servicegroup.model import MinAvailable
 
+NAMES_SHOWN = 10
 LONGEST_MESSAGE = 1024
 """Characters, as in the resource's schema."""
 
@@ -23,10 +24,14 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class StoreSight:
-    """What the last passes say of the store: `failing` is the error of the last pass, after more than one failed."""
+    """What the last passes say of the store: `failing` is the error of the last pass, after more than one failed;
+    `slow` and `evicting` are warnings of a store that serves.
+    """
 
     failing: str | None = None
     read_once: bool = False
+    slow: bool = False
+    evicting: bool = False
 
 
 def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool) -> Condition:
@@ -58,6 +63,15 @@ def store_reachable(sight: StoreSight) -> Condition:
         return Condition("StoreReachable", "False", "StoreUnavailable", sight.failing)
     if not sight.read_once:
         return Condition("StoreReachable", "Unknown", "Starting", "the store was not read yet")
+    if sight.evicting:
+        message = "the store evicts items to make room: give it more memory (-m), and run it for beats alone with -M"
+        return Condition("StoreReachable", "True", "Evicting", message)
+    if sight.slow:
+        message = (
+            "a look at the store takes more than a quarter of the interval: look for what slows it down, or set "
+            "maxBeatsPerSecond; a look that takes twice as long sees no deaths"
+        )
+        return Condition("StoreReachable", "True", "Slow", message)
     return Condition("StoreReachable", "True", "Answering", "the store takes and gives back what is written")
 
 
@@ -73,6 +87,25 @@ def duplicate(members: Iterable[str]) -> Condition:
         return Condition("DuplicateMember", "False", "OneAgentEach", "each member has one agent")
     message = f"two agents take these members from each other, let one run per node: {names}"
     return Condition("DuplicateMember", "True", "TwoAgents", message)
+
+
+def moving(*, stores: Sequence[str], alone: Sequence[str], unread: Sequence[str]) -> Condition:
+    if not stores:
+        return Condition("Moving", "False", "Settled", "the members beat in the group's own store")
+    old = ", ".join(stores)
+    if unread:
+        message = (
+            f"store {', '.join(unread)}, which the group was moved from, is not read: who may beat there is not called "
+            "Down; if it is gone for good, take it out of the operator's stores"
+        )
+        return Condition("Moving", "True", "OldStoreUnreachable", message)
+    if not alone:
+        return Condition("Moving", "True", "Arriving", f"nobody beats in store {old} alone; it is watched for a while")
+    names = ", ".join(alone[:NAMES_SHOWN]) + (
+        f", ... (+{len(alone) - NAMES_SHOWN})" if len(alone) > NAMES_SHOWN else ""
+    )
+    message = f"{len(alone)} members beat in store {old} still: give their agents the new one: {names}"
+    return Condition("Moving", "True", "MembersElsewhere", message)
 
 
 def render(

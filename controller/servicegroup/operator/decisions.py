@@ -41,7 +41,7 @@ def notices(changes: Iterable[Transition]) -> list[Notice]:
 def _kind(change: Transition) -> tuple[str, str, bool] | None:
     before, after = change.before, change.after
     if after is None:
-        return "MembersLeft", "left", False
+        return ("MembersForgotten", "forgotten", False) if change.forgotten else ("MembersLeft", "left", False)
     if before is not None and before.verdict is after.verdict and before.reason is after.reason:
         return None  # disabled, draining: shown in the status, no news of liveness
     if after.verdict is Verdict.DOWN:

@@ -49,6 +49,7 @@ def spec_of(body: Mapping[str, Any]) -> GroupSpec:
         generation=int(body.get("metadata", {}).get("generation", 0)),
         expected=expected,
         overrides=overrides,
+        forget_after=_seconds(spec, "forgetAfterSeconds", default=86400, low=60, high=604800),
         min_available=_min_available(spec.get("minAvailable", "51%")),
     )
 
@@ -64,11 +65,11 @@ def _policy(spec: Mapping[str, Any]) -> Policy:
     return Policy(interval, down_time)
 
 
-def _seconds(spec: Mapping[str, Any], field: str, *, default: int, high: int) -> float:
+def _seconds(spec: Mapping[str, Any], field: str, *, default: int, high: int, low: int = 1) -> float:
     value = spec.get(field, default)
-    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value <= high:
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
         raise InvalidSpec(
-            f"spec.{field} is {str(value)[:60]!r}: allowed are whole seconds from 1 to {high}; correct it"
+            f"spec.{field} is {str(value)[:60]!r}: allowed are whole seconds from {low} to {high}; correct it"
         )
     return float(value)
 

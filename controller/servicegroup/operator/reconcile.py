@@ -2,13 +2,15 @@
 
 It is level-triggered: each pass starts from what is wanted and what is read, and remembers only views. A store that
 fails is a failed pass; an error of ours ends the loop, and with it the process.
+
+It also looks, for other loops, at the groups that were moved away from its store (`moves`).
 """
 
 import asyncio
 import logging
 import secrets
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -16,18 +18,16 @@ from pathlib import Path
 
 from servicegroup.clock import monotonic
 from servicegroup.config import InvalidSetting
-from servicegroup.evaluation import Transition, View, advance
-from servicegroup.liveness import Published
-from servicegroup.model import LONGEST_PASS, GroupKey, GroupSpec
-from servicegroup.operator import decisions
-from servicegroup.operator.conditions import StoreSight
+from servicegroup.evaluation import perceive
+from servicegroup.forgetting import without
+from servicegroup.model import LONGEST_PASS, GroupKey, GroupSpec, Old, Policy
 from servicegroup.operator.groups import Groups, Wanted
+from servicegroup.operator.judging import Judging
+from servicegroup.operator.moves import Guest, Moves
 from servicegroup.operator.outlet import Outlet
-from servicegroup.operator.restore import from_status, with_record
-from servicegroup.operator.status import refuse, render
 from servicegroup.operator.stores import StoreConfig
 from servicegroup.operator.survey import Survey, survey, watched
-from servicegroup.record import Header
+from servicegroup.operator.tending import Tended
 from servicegroup.store.base import Store, StoreUnavailable
 
 LOGGER = logging.getLogger("servicegroup.operator")
@@ -37,22 +37,8 @@ SHORTEST_PASS = 0.1
 LONGEST_DEADLINE = 10.0
 """Seconds for one call to a store, or an interval where that is shorter."""
 
-FAILED_PASSES = 2
-"""Passes that fail in a row before `StoreReachable` says so: one alone is no news (rule 3)."""
-
-
-@dataclass(slots=True)
-class Tended:
-    """What a loop remembers of a group: its view, whether the store's record was taken in, and what is not published
-    yet.
-    """
-
-    uid: str
-    view: View
-    recorded: bool = False
-    unpublished: bool = True
-    written: tuple[str, int] | None = None
-    changes: tuple[Transition, ...] = ()
+SWEEP_EVERY = 3600.0
+"""Seconds between two removals of what nobody writes any more."""
 
 
 @dataclass(slots=True)
@@ -62,18 +48,18 @@ class StoreLoop:
     groups: Groups
     outlet: Outlet
     decisions_file: Path | None = None
+    moves: Moves = field(default_factory=Moves)
     finished: float = field(default_factory=monotonic)
     _bell: asyncio.Event = field(init=False)
     _executor: ThreadPoolExecutor = field(init=False)
     _store: Store | None = None
-    _tended: dict[GroupKey, Tended] = field(default_factory=dict)
-    _given_up: set[GroupKey] = field(default_factory=set)
+    _judging: Judging = field(init=False)
     _publisher: str = field(default_factory=lambda: secrets.token_hex(8))
-    _failed: int = 0
-    _failure: str | None = None
+    _swept: float = float("-inf")
 
     def __post_init__(self) -> None:
         self._bell = self.groups.bell()
+        self._judging = Judging(self.config, self.outlet, self.moves, self.decisions_file)
         # A thread of its own: a store that hangs keeps no other store's groups waiting.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{self.config.name}")
 
@@ -82,42 +68,55 @@ class StoreLoop:
             while True:
                 started = monotonic()
                 wanted = self.groups.of_store(self.config.name)
-                if wanted:
-                    await self._pass(wanted)
-                self._forget(wanted)
+                guests = self.moves.of_store(self.config.name)
+                if wanted or guests:
+                    await self._pass(wanted, guests)
+                self._judging.let_go(wanted)
                 self.finished = monotonic()
-                await self._rest(wanted, started=started)
+                policies = [spec.policy for spec in _specs(wanted)] + [guest.policy for guest in guests.values()]
+                await self._rest(policies, started=started)
         finally:
             self._executor.shutdown(wait=False, cancel_futures=True)
             if self._store is not None:
                 self._store.close()
 
-    async def _rest(self, wanted: Mapping[GroupKey, Wanted], *, started: float) -> None:
-        period = min((spec.policy.pass_seconds for spec in _specs(wanted)), default=LONGEST_PASS)
+    async def _rest(self, policies: Iterable[Policy], *, started: float) -> None:
+        period = min((policy.pass_seconds for policy in policies), default=LONGEST_PASS)
         await asyncio.sleep(SHORTEST_PASS)
         with suppress(TimeoutError):
             left = started + period - monotonic()
             await asyncio.wait_for(self._bell.wait(), timeout=max(0.0, left))
         self._bell.clear()
 
-    async def _pass(self, wanted: Mapping[GroupKey, Wanted]) -> None:
+    async def _pass(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> None:
+        try:
+            found = await self._look(wanted, guests)
+        except InvalidSetting as error:
+            self._judging.refuse(wanted, str(error))
+            now = monotonic()
+            found, wanted = Survey(now, now, time.time(), failure=str(error)), {}
+        _show(guests, found)
+        wanted = self._still(wanted)
+        self._judging.judge(wanted, found)
+        if found.failure is None and self._store is not None:
+            await self._forget(self._store, wanted, found)
+            await self._publish(self._store, wanted)
+            await self._sweep(self._store)
+
+    async def _look(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> Survey:
+        """Raises InvalidSetting."""
         try:
             store, _ = await watched(self._opened, executor=self._executor)
-        except InvalidSetting as error:
-            self._refuse(wanted, str(error))
-            return
         except StoreUnavailable as error:
             now = monotonic()
-            found, stall = Survey(now, now, time.time(), failure=str(error)), 0.0
-        else:
-            new = [key for key in wanted if key not in self._tended or not self._tended[key].recorded]
-            timeout = min(LONGEST_DEADLINE, *(spec.policy.interval for spec in _specs(wanted)))
-            call = _survey_call(store, tuple(wanted), new=new, timeout=timeout)
-            found, stall = await watched(call, executor=self._executor)
-        wanted = self._still(wanted)
-        self._judge(wanted, replace(found, stall=stall))
-        if found.failure is None and self._store is not None:
-            await self._publish(self._store, wanted)
+            return Survey(now, now, time.time(), failure=str(error))
+        new = {key for key in wanted if not self._judging.recorded(key)}
+        new |= {key for key, guest in guests.items() if not guest.recorded}
+        keys = tuple({**wanted, **guests})
+        policies = [spec.policy for spec in _specs(wanted)] + [guest.policy for guest in guests.values()]
+        timeout = min(LONGEST_DEADLINE, *(policy.interval for policy in policies))
+        found, stall = await watched(lambda: survey(store, keys, new=new, timeout=timeout), executor=self._executor)
+        return replace(found, stall=stall)
 
     def _still(self, wanted: Mapping[GroupKey, Wanted]) -> dict[GroupKey, Wanted]:
         """Without what was edited, moved or deleted during the read: what was read for it is old news."""
@@ -129,144 +128,67 @@ class StoreLoop:
             self._store = self.config.open(store_id=self.store_id)
         return self._store
 
-    def _refuse(self, wanted: Mapping[GroupKey, Wanted], problem: str) -> None:
-        self._note_failure(problem)
-        for one in wanted.values():
-            self._tell_refused(one, problem, reason="StoreMisconfigured")
-
-    def _tell_refused(self, wanted: Wanted, problem: str, *, reason: str) -> None:
-        status = refuse(
-            problem,
-            reason=reason,
-            permanent=False,  # a file may be mounted yet, a newer operator come
-            generation=wanted.generation,
-            before=self.outlet.latest(wanted),
-            wall=time.time(),
-        )
-        self.outlet.status(wanted, status)
-
-    def _judge(self, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
-        self._note_failure(found.failure)
-        for one in wanted.values():
-            if one.spec is None:
+    async def _forget(self, store: Store, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
+        for key, one in wanted.items():
+            tended = self._judging.known(key)
+            old = () if tended is None else tended.old(now=found.now, wall=found.wall)
+            if tended is None or not old:
                 continue
+            rows = [row for row in old if row.incarnation]
+            timeout = min(LONGEST_DEADLINE, tended.spec.policy.interval)
             try:
-                self._judge_one(one, one.spec, found)
-            except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
-                self._give_up(one, error)
-            else:
-                self._given_up.discard(one.key)
-
-    def _judge_one(self, wanted: Wanted, spec: GroupSpec, found: Survey) -> None:
-        tended = self._tend(wanted, found, spec=spec)
-        # The tables were lost, a backup came back, or another operator wrote: it is given the whole once more.
-        written = found.published.get(wanted.key)
-        tended.unpublished |= found.failure is None and written != tended.written
-        tended.view, changes = advance(tended.view, found.of(wanted.key), spec=spec, wall=found.wall)
-        tended.changes += changes
-        self._tell(wanted, spec, tended.view, changes, found)
-
-    def _give_up(self, wanted: Wanted, error: Exception) -> None:
-        """An error of ours over one group is that group's condition, and not the end of every other's verdicts."""
-        self._tended.pop(wanted.key, None)
-        if wanted.key in self._given_up:
-            return
-        self._given_up.add(wanted.key)
-        LOGGER.error("group %s: it cannot be evaluated", wanted.key, exc_info=error)
-        self._tell_refused(wanted, "the operator failed on this group; its log says how", reason="InternalError")
-
-    def _tend(self, wanted: Wanted, found: Survey, *, spec: GroupSpec) -> Tended:
-        tended = self._tended.get(wanted.key)
-        if tended is None or tended.uid != wanted.uid:
-            view = from_status(self.outlet.latest(wanted), now=found.asked, wall=found.wall)
-            tended = self._tended[wanted.key] = Tended(wanted.uid, view)
-        if found.failure is None and not tended.recorded and wanted.key in found.records:
-            record = found.records[wanted.key]
-            tended.recorded = True
-            if record is not None:
-                tended.view = with_record(
-                    tended.view, record, status=self.outlet.latest(wanted), policy=spec.policy, now=found.now
-                )
-        return tended
-
-    def _tell(
-        self, wanted: Wanted, spec: GroupSpec, view: View, changes: tuple[Transition, ...], found: Survey
-    ) -> None:
-        told = decisions.notices(changes)
-        decisions.log(wanted.key, told)
-        if self.decisions_file is not None and changes:
-            decisions.append(self.decisions_file, wanted.key, changes, down_time=spec.policy.down_time, wall=found.wall)
-        status = render(
-            view,
-            spec=spec,
-            before=self.outlet.latest(wanted),
-            driver=self.config.driver,
-            sight=StoreSight(self._failure if self._failed >= FAILED_PASSES else None, view.watch.healthy is not None),
-            now=found.now,
-            wall=found.wall,
-        )
-        self.outlet.status(wanted, status)
-        self.outlet.notices(wanted, told)
+                await watched(_forget_call(store, key, rows, timeout=timeout), executor=self._executor)
+            except StoreUnavailable as error:
+                LOGGER.warning("group %s: who is to be forgotten stays for now: %s", key, error)
+                return
+            tended.view, changes = without(tended.view, {row.member for row in old})
+            self._judging.tell(one, tended, changes, found)
 
     async def _publish(self, store: Store, wanted: Mapping[GroupKey, Wanted]) -> None:
-        for spec in _specs(wanted):
-            tended = self._tended.get(spec.key)
-            if tended is None:
+        for key, one in wanted.items():
+            tended = self._judging.known(key)
+            if tended is None or tended.waiting:
                 continue
-            call = _publish_call(store, spec, tended, publisher=self._publisher)
+            call = _publish_call(store, tended, publisher=self._publisher)
             try:
                 await watched(call, executor=self._executor)
             except StoreUnavailable as error:
-                LOGGER.warning("group %s: its record is not published: %s", spec.key, error)
-                for late in self._tended.values():
-                    late.unpublished = True
+                LOGGER.warning("group %s: its record is not published: %s", key, error)
+                self._judging.publish_whole()
                 return  # the next group would wait as long, and nobody would look meanwhile
             except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
-                self._give_up(wanted[spec.key], error)
+                self._judging.give_up(one, error)
             else:
                 tended.unpublished, tended.changes = False, ()
                 tended.written = (self._publisher, tended.view.publication)
 
-    def _note_failure(self, failure: str | None) -> None:
-        if failure is None:
-            if self._failed >= FAILED_PASSES:
-                LOGGER.info("store %s: answers again", self.config.name)
-            self._failed, self._failure = 0, None
+    async def _sweep(self, store: Store) -> None:
+        if monotonic() - self._swept < SWEEP_EVERY:
             return
-        self._failed += 1
-        if self._failed == FAILED_PASSES:
-            # The first sentence of an outage stays: one that changes with each pass would be a write each pass.
-            self._failure = failure
-            LOGGER.warning("store %s: %s", self.config.name, failure)
-
-    def _forget(self, wanted: Mapping[GroupKey, Wanted]) -> None:
-        for key in [key for key in self._tended if key not in wanted]:
-            del self._tended[key]
+        self._swept = monotonic()
+        try:
+            await watched(lambda: store.sweep(timeout=LONGEST_DEADLINE), executor=self._executor)
+        except StoreUnavailable as error:
+            LOGGER.warning("store %s: what nobody writes any more is not removed: %s", self.config.name, error)
 
 
 def _specs(wanted: Mapping[GroupKey, Wanted]) -> list[GroupSpec]:
     return [one.spec for one in wanted.values() if one.spec is not None]
 
 
-def _survey_call(
-    store: Store, keys: tuple[GroupKey, ...], *, new: list[GroupKey], timeout: float
-) -> Callable[[], Survey]:
-    return lambda: survey(store, keys, new=new, timeout=timeout)
+def _show(guests: Mapping[GroupKey, Guest], found: Survey) -> None:
+    for key, guest in guests.items():
+        guest.view = perceive(guest.view, found.of(key), policy=guest.policy)
+        if key in found.records and not guest.recorded:
+            guest.recorded, guest.record = True, found.records[key]
 
 
-def _publish_call(store: Store, spec: GroupSpec, tended: Tended, *, publisher: str) -> Callable[[], None]:
-    view, now = tended.view, monotonic()
-    whole = tended.unpublished
-    changes: Mapping[str, Published | None] = (
-        view.published if whole else {change.member: change.after for change in tended.changes}
-    )
-    header = Header(
-        publication=view.publication,
-        policy=spec.policy,
-        epoch=view.watch.epoch or "",
-        store_back_for=0.0 if view.watch.store_back is None else now - view.watch.store_back,
-        blind_for=view.watch.blind_for(now=now),
-        publisher=publisher,
-    )
-    timeout = min(LONGEST_DEADLINE, spec.policy.interval)
-    return lambda: store.publish(spec.key, header, changes=changes, whole=whole, timeout=timeout)
+def _forget_call(store: Store, key: GroupKey, rows: list[Old], *, timeout: float) -> Callable[[], None]:
+    return lambda: store.forget(key, rows, timeout=timeout)
+
+
+def _publish_call(store: Store, tended: Tended, *, publisher: str) -> Callable[[], None]:
+    key, whole, said = tended.spec.key, tended.unpublished, tended.said()
+    header = tended.header(publisher=publisher, now=monotonic())
+    timeout = min(LONGEST_DEADLINE, tended.spec.policy.interval)
+    return lambda: store.publish(key, header, changes=said, whole=whole, timeout=timeout)

@@ -18,6 +18,9 @@ from servicegroup.record import Record
 UNREACHABLE = 2**53
 """Publications: one each second for 285 million years, and exact in every JSON parser."""
 
+LONGEST_PROMISE = 7200
+"""Seconds: twice the longest interval that a group can have; nobody promises more."""
+
 CHECKED_EVERY = 60.0
 """Seconds by which a status may be older than the last healthy pass that it speaks of (design, section 5)."""
 
@@ -32,7 +35,19 @@ def from_status(status: Mapping[str, Any], *, now: float, wall: float) -> View:
         judged=restore(published, sighted=now - age),
         published=published,
         publication=_counted(status.get("publication")),
+        promised=_promised(status.get("effective")),
     )
+
+
+def came_from(status: Mapping[str, Any], *, store: str) -> tuple[str, ...]:
+    """The stores by which the group was judged before this one: the last of them first, then those it still left."""
+    before = [status.get("store"), *(status.get("movingFrom") or ())]
+    return tuple(dict.fromkeys(one for one in before if isinstance(one, str) and one and one != store))
+
+
+def _promised(effective: Any) -> float:
+    promised = effective.get("promisedIntervalSeconds") if isinstance(effective, Mapping) else None
+    return float(promised) if isinstance(promised, int) and 0 <= promised <= LONGEST_PROMISE else 0.0
 
 
 def _counted(publication: Any) -> int:
@@ -42,6 +57,12 @@ def _counted(publication: Any) -> int:
 
 def with_record(view: View, record: Record, *, status: Mapping[str, Any], policy: Policy, now: float) -> View:
     """The view of an operator at its first healthy pass, before it takes in what it read."""
+    after = with_members(view, record, now=now)
+    return replace(after, watch=_watch(view.watch, record, status=status, policy=policy, now=now))
+
+
+def with_members(view: View, record: Record, *, now: float) -> View:
+    """The view with a record's verdicts, and nothing of what it says about its store."""
     header = record.header
     sighted = now - record.age
     from_record = restore(record.members, sighted=sighted)
@@ -50,10 +71,10 @@ def with_record(view: View, record: Record, *, status: Mapping[str, Any], policy
         judged, published = {**from_record, **view.judged}, {**record.members, **view.published}
     return replace(
         view,
-        watch=_watch(view.watch, record, status=status, policy=policy, now=now),
         judged=judged,
         published=published,
         publication=max(view.publication, header.publication),
+        promised=max(view.promised, header.promised),
     )
 
 

@@ -15,6 +15,7 @@ from servicegroup.config import InvalidSetting
 from servicegroup.operator import problems
 from servicegroup.operator.groups import Groups
 from servicegroup.operator.manifest import KIND
+from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet, StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
 from servicegroup.operator.stores import StoreConfig
@@ -79,8 +80,9 @@ async def without_kubernetes(configuration: Configuration, manifests: Path) -> N
 
 
 def _loops(configuration: Configuration, groups: Groups, outlet: Outlet) -> list[StoreLoop]:
+    moves = Moves(tuple(configuration.stores))
     return [
-        StoreLoop(store, configuration.store_id, groups, outlet, configuration.decisions)
+        StoreLoop(store, configuration.store_id, groups, outlet, configuration.decisions, moves)
         for store in configuration.stores.values()
     ]
 

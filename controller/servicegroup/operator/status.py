@@ -7,6 +7,7 @@ beat.
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
@@ -29,12 +30,35 @@ _LEADING = ("counts", "notUp", "notUpTruncated", "notUpSummary", "members")
 """What a new operator leaves alone until it has read the store."""
 
 
+@dataclass(frozen=True, slots=True)
+class Moving:
+    """A group's way from other stores: those it came from, who beats there alone, which of them are not read, and
+    whether the one it was judged by has not told its members yet.
+    """
+
+    stores: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    unrecorded: bool = False
+
+
+SETTLED = Moving()
+
+
 def render(
-    view: View, *, spec: GroupSpec, before: Mapping[str, Any], driver: str, sight: StoreSight, now: float, wall: float
+    view: View,
+    *,
+    spec: GroupSpec,
+    before: Mapping[str, Any],
+    driver: str,
+    sight: StoreSight,
+    now: float,
+    wall: float,
+    moving: Moving = SETTLED,
 ) -> dict[str, Any]:
     """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970."""
     watch = view.watch
-    unread = watch.healthy is None and _large(before.get("counts", {}))
+    unread = (watch.healthy is None or moving.unrecorded) and _large(before.get("counts", {}))
     counts = before["counts"] if unread else _counts(view.published)
     states = [
         conditions.available(
@@ -49,20 +73,31 @@ def render(
         conditions.store_reachable(sight),
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
+        conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {
         "observedGeneration": spec.generation,
         "publication": view.publication,
+        "store": spec.store,
+        **({"movingFrom": list(moving.stores)} if moving.stores else {}),
         "driver": driver,
-        "effective": {
-            "reportIntervalSeconds": math.ceil(spec.policy.interval),
-            "serviceDownTimeSeconds": math.ceil(spec.policy.down_time),
-        },
+        "effective": _effective(view, spec=spec, before=before),
         **_checked(view, before, now=now, wall=wall),
         "counts": counts,
         **lists,
         "conditions": conditions.render(states, before=before, generation=spec.generation, now=timestamp(wall)),
+    }
+
+
+def _effective(view: View, *, spec: GroupSpec, before: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What a new operator finds stays until it has counted the members of its store."""
+    if view.watch.healthy is None and "effective" in before:
+        return dict(before["effective"])
+    return {
+        "reportIntervalSeconds": math.ceil(spec.policy.interval),
+        "serviceDownTimeSeconds": math.ceil(spec.policy.down_time),
+        "promisedIntervalSeconds": math.ceil(view.promised),
     }
 
 

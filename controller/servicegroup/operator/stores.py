@@ -25,6 +25,9 @@ DRIVERS = ("db", "mc")
 ADDRESSES = {"db": ("url", "urlFile"), "mc": ("url", "urlFile", "servers")}
 """How each driver's store may be named."""
 
+FIELDS = frozenset({"driver", "url", "urlFile", "servers", "maxBeatsPerSecond"})
+MOST_BEATS = 1_000_000
+
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
 
@@ -34,6 +37,7 @@ class StoreConfig:
     driver: str
     url: str | None = None
     url_file: str | None = None
+    beats_per_second: float | None = None
 
     def open(self, *, store_id: str) -> Store:
         """Raises InvalidSetting and StoreUnavailable; both may pass, when a file is mounted or a folder is made."""
@@ -76,22 +80,34 @@ def _store(name: str, given: Any, *, path: Path) -> StoreConfig:
         raise InvalidSetting(
             f"{where}: a name has 1 to 63 of a-z 0-9 and -, and neither begins nor ends with -; rename it"
         )
-    if not isinstance(given, Mapping) or set(given) - {"driver", "url", "urlFile", "servers"}:
+    if not isinstance(given, Mapping) or set(given) - FIELDS:
         raise InvalidSetting(
-            f"{where}: allowed are driver, url and urlFile, or driver and servers; take out what else is there"
+            f"{where}: allowed are driver, url or urlFile or servers, maxBeatsPerSecond; take out what else is there"
         )
     if given.get("driver") not in DRIVERS:
         shown = str(given.get("driver"))[:60]
         raise InvalidSetting(f"{where}.driver is {shown!r}: allowed are {', '.join(DRIVERS)}; correct it")
-    driver = given["driver"]
+    driver, beats = given["driver"], _beats(given.get("maxBeatsPerSecond"), where=f"{where}.maxBeatsPerSecond")
     if "servers" in given and "servers" in ADDRESSES[driver]:
-        if set(given) != {"driver", "servers"}:
+        if {"url", "urlFile"} & set(given):
             raise InvalidSetting(f"{where}: give either servers, or url, or urlFile")
-        return StoreConfig(name, driver, url=_servers(given["servers"], where=f"{where}.servers"))
+        url = _servers(given["servers"], where=f"{where}.servers")
+        return StoreConfig(name, driver, url=url, beats_per_second=beats)
     addresses = [given[field] for field in ("url", "urlFile") if field in given]
     if "servers" in given or len(addresses) != 1 or not isinstance(addresses[0], str) or not addresses[0]:
         raise InvalidSetting(f"{where}: give either url or urlFile, as text")
-    return StoreConfig(name, driver, url=given.get("url"), url_file=given.get("urlFile"))
+    return StoreConfig(name, driver, url=given.get("url"), url_file=given.get("urlFile"), beats_per_second=beats)
+
+
+def _beats(given: Any, *, where: str) -> float | None:
+    if given is None:
+        return None
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given <= MOST_BEATS:
+        raise InvalidSetting(
+            f"{where} is {str(given)[:60]!r}: allowed is a number of beats above 0, up to {MOST_BEATS}; correct it, or "
+            "leave it out for no limit"
+        )
+    return float(given)
 
 
 def _servers(given: Any, *, where: str) -> str:

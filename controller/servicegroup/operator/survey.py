@@ -35,6 +35,7 @@ class Survey:
     facts: Mapping[GroupKey, tuple[Fact, ...]] = field(default_factory=dict)
     records: Mapping[GroupKey, Record | None] = field(default_factory=dict)
     published: Mapping[GroupKey, tuple[str, int]] = field(default_factory=dict)
+    evictions: int = 0
     failure: str | None = None
     stall: float = 0.0
 
@@ -54,7 +55,7 @@ def survey(store: Store, keys: Collection[GroupKey], *, new: Collection[GroupKey
     now, wall = monotonic(), time.time()
     if health.epoch != reading.epoch:
         return Survey(asked, now, wall, failure="the store changed while it was read (another epoch)")
-    return Survey(asked, now, wall, reading.epoch, reading.facts, records, reading.published)
+    return Survey(asked, now, wall, reading.epoch, reading.facts, records, reading.published, health.evictions)
 
 
 async def watched(call: Callable[[], T], *, executor: Executor) -> tuple[T, float]:

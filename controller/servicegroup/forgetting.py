@@ -1,0 +1,66 @@
+"""Whom a group forgets: what is known of it goes in, the rows to remove come out; and what is known without them. Pure.
+
+Members go by silence alone: who has been Down, silent, for the time that the group forgets after, and the rows of
+those who left that long ago. Not those who ought to beat, nor those whom an administrator holds down: somebody waits
+for them. The silence is that of the row, by the store's clock and then our own; where the row is lost, it is the time
+since Down was published.
+
+A row is removed first and forgotten afterwards, and only as it was read: a beat that comes between is a beat.
+"""
+
+from collections.abc import Collection
+from dataclasses import replace
+
+from servicegroup.evaluation import Transition, View
+from servicegroup.liveness import Judgement
+from servicegroup.model import GroupSpec, Old, Reason, State
+from servicegroup.observation import Observation
+
+AT_ONCE = 500
+"""Members of one pass: a call to the store that is over soon."""
+
+
+def forgettable(view: View, *, spec: GroupSpec, now: float, wall: float) -> tuple[Old, ...]:
+    """Who is to be forgotten after a pass; nobody after one that was not healthy, or did not watch.
+
+    `now` is the observer's clock, `wall` the time of day.
+    """
+    if view.watch.healthy != now or not view.watch.watched(spec.policy, now=now):
+        return ()
+    found: list[Old] = []
+    for member in {*view.observations, *view.judged} - spec.expected:
+        override = spec.overrides.get(member)
+        seen, said = view.observations.get(member), view.judged.get(member)
+        if override is not None and override.forced_down:
+            continue
+        if _gone(seen, said, spec=spec, now=now, wall=wall):
+            row = ("", -1) if seen is None else (seen.incarnation, seen.sequence)
+            found.append(Old(member, *row))
+    return tuple(sorted(found, key=lambda old: old.member)[:AT_ONCE])
+
+
+def _gone(seen: Observation | None, said: Judgement | None, *, spec: GroupSpec, now: float, wall: float) -> bool:
+    if seen is not None and seen.state is State.LEFT:
+        return seen.silent_for(now=now) >= spec.forget_after
+    if said is None or said.reason is not Reason.SILENT:
+        return False
+    if seen is None or not seen.incarnation:
+        return wall - said.since >= spec.forget_after
+    return seen.silent_for(now=now) >= spec.policy.stretched(seen.interval).down_time + spec.forget_after
+
+
+def without(view: View, members: Collection[str]) -> tuple[View, tuple[Transition, ...]]:
+    """The view without these members, and what of that was published."""
+    changes = tuple(
+        Transition(member, view.published[member], None, silent_for=None, watched=True, forgotten=True)
+        for member in sorted(members)
+        if member in view.published
+    )
+    after = replace(
+        view,
+        observations={member: seen for member, seen in view.observations.items() if member not in members},
+        judged={member: said for member, said in view.judged.items() if member not in members},
+        published={member: said for member, said in view.published.items() if member not in members},
+        publication=view.publication + bool(changes),
+    )
+    return after, changes

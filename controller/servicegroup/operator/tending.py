@@ -1,0 +1,86 @@
+"""What a loop remembers of one group, and where that begins: at what the operator before it published."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from servicegroup.evaluation import Transition, View
+from servicegroup.forgetting import forgettable
+from servicegroup.liveness import Published
+from servicegroup.model import GroupSpec, Old
+from servicegroup.operator.moves import Guest
+from servicegroup.operator.restore import with_members, with_record
+from servicegroup.operator.survey import Survey
+from servicegroup.record import Header
+
+FORGET_EVERY = 15.0
+"""Seconds between two looks for members to forget: they cost a walk over all of them."""
+
+
+@dataclass(slots=True)
+class Tended:
+    """`spec` is the one in force, `view` what is known; whether the store's record was taken in (`recorded`), what is
+    not published yet (`changes`, or with `unpublished` all of it) and what was (`written`: publisher and publication).
+
+    `guests` are the stores that the group came from; `moved` names the one whose record is to be taken in first, and an
+    older one, of an earlier stay in this store, is not.
+    """
+
+    uid: str
+    view: View
+    spec: GroupSpec
+    guests: dict[str, Guest] = field(default_factory=dict)
+    moved: str | None = None
+    arriving: bool = False
+    recorded: bool = False
+    unpublished: bool = True
+    written: tuple[str, int] | None = None
+    changes: tuple[Transition, ...] = ()
+    forgot: float = float("-inf")
+
+    @property
+    def elsewhere(self) -> list[View]:
+        return [guest.view for guest in self.guests.values()]
+
+    def take_records(self, found: Survey, *, status: Mapping[str, object]) -> None:
+        """Take in what was published in the group's store, and before it moved, once each."""
+        key, policy = self.spec.key, self.spec.policy
+        if self.moved is not None and (guest := self.guests[self.moved]).recorded:
+            self.moved = None
+            if guest.record is not None:
+                self.view = with_members(self.view, guest.record, now=found.now)
+        if found.failure is None and not self.recorded and key in found.records:
+            record = found.records[key]
+            self.recorded = True
+            past = self.arriving and record is not None and record.header.publication < self.view.publication
+            if record is not None and not past:
+                self.view = with_record(self.view, record, status=status, policy=policy, now=found.now)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether nobody has looked yet into the store that the group was moved from."""
+        return self.moved is not None and self.guests[self.moved].view.watch.ended is None
+
+    def old(self, *, now: float, wall: float) -> tuple[Old, ...]:
+        """Who is to be forgotten now; nobody while members may beat in other stores."""
+        if self.guests or now - self.forgot < FORGET_EVERY:
+            return ()
+        self.forgot = now
+        return forgettable(self.view, spec=self.spec, now=now, wall=wall)
+
+    def said(self) -> Mapping[str, Published | None]:
+        """What is to be published: all of it, or the changes."""
+        if self.unpublished:
+            return self.view.published
+        return {change.member: change.after for change in self.changes}
+
+    def header(self, *, publisher: str, now: float) -> Header:
+        view = self.view
+        return Header(
+            publication=view.publication,
+            policy=self.spec.policy,
+            epoch=view.watch.epoch or "",
+            store_back_for=0.0 if view.watch.store_back is None else now - view.watch.store_back,
+            blind_for=view.watch.blind_for(now=now),
+            publisher=publisher,
+            promised=view.promised,
+        )
