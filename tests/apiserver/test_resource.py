@@ -119,6 +119,7 @@ DEFAULTS: Body = {
     "store": "default",
     "reportIntervalSeconds": 10,
     "serviceDownTimeSeconds": 60,
+    "forgetAfterSeconds": 86400,
     "minAvailable": "51%",
 }
 
