@@ -31,17 +31,21 @@ AWAITED = 30.0
 
 @dataclass(slots=True)
 class Site:
-    """Where one test's operator works: its namespace, its state folder with the SQLite file, and its files."""
+    """Where one test's operator works: its namespace, its state folder with the SQLite file, and its files.
+
+    `store` is the URL of its one store, where that is not the SQLite file.
+    """
 
     namespace: str
     folder: Path
     kubeconfig: Path
     arguments: tuple[str, ...] = ()
+    store: str = ""
     _child: Child | None = field(default=None, repr=False)
 
     @property
     def url(self) -> str:
-        return f"sqlite:///{self.folder / 'servicegroup' / 'servicegroup.db'}"
+        return self.store or f"sqlite:///{self.folder / 'servicegroup' / 'servicegroup.db'}"
 
     @property
     def log(self) -> str:
@@ -58,6 +62,11 @@ class Site:
             "XDG_STATE_HOME": str(self.folder),
             "KUBECONFIG": str(self.kubeconfig),
         }
+        if self.store:
+            driver = "mc" if self.store.startswith("memcached") else "db"
+            stores = {"stores": {"default": {"driver": driver, "url": self.store}}}
+            (self.folder / "stores.yaml").write_text(yaml.safe_dump(stores), encoding="utf-8")
+            environ["SERVICEGROUP_STORES"] = str(self.folder / "stores.yaml")
         command = [sys.executable, "-m", "servicegroup", "operator", *self.arguments]
         self._child = processes.start(command, log=self.folder / "operator.log", environ=environ, folder=self.folder)
 

@@ -24,7 +24,9 @@ LEAVE_SECONDS = 1.0
 
 @dataclass(slots=True)
 class BeatLoop:
-    """Beats for one member until it is told to leave; `run` blocks, the other methods may be called from anywhere."""
+    """Beats for one member until it is told to leave. `run` blocks; who has many of them calls `turn` for each when it
+    is due; the other methods may be called from anywhere.
+    """
 
     store: AgentStore
     key: GroupKey
@@ -64,13 +66,13 @@ class BeatLoop:
         while not self._leaving():
             self.bell.wait(delay)
             if not self._leaving():
-                delay = self._turn()
+                delay = self.turn()
         self._leave()
 
     def _leaving(self) -> bool:
         return self._left
 
-    def _turn(self) -> float:
+    def turn(self) -> float:
         """Write once, or twice where a beat's receipt says that joining again is due; the seconds until the next
         turn.
         """

@@ -25,17 +25,23 @@ class Notice:
     warning: bool
 
 
-def notices(changes: Iterable[Transition]) -> list[Notice]:
-    """At most one Event for each kind of change: "37 members down: a, b, c, ... (+34)"."""
+def notices(changes: Iterable[Transition], *, unaccounted: int = 0) -> list[Notice]:
+    """At most one Event for each kind of change: "37 members down: a, b, c, ... (+34)". Of `unaccounted` members the
+    names are lost.
+    """
     kinds: dict[tuple[str, str, bool], list[str]] = {}
     for change in changes:
         kind = _kind(change)
         if kind is not None:
             kinds.setdefault(kind, []).append(change.member)
-    return [
+    told = [
         Notice(reason, f"{len(names)} {_members(names)} {word}: {shown(names)}", warning)
         for (reason, word, warning), names in kinds.items()
     ]
+    if unaccounted:
+        sentence = f"{unaccounted} members that were counted did not beat since store and operator were lost together"
+        told.append(Notice("MembersUnaccounted", f"{sentence}: their names are not known any more", warning=True))
+    return told
 
 
 def _kind(change: Transition) -> tuple[str, str, bool] | None:

@@ -18,7 +18,7 @@ from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet
 from servicegroup.operator.pacing import beating, paced
 from servicegroup.operator.restore import came_from, from_status
-from servicegroup.operator.status import Moving, refuse, render
+from servicegroup.operator.status import Moving, large, refuse, render
 from servicegroup.operator.stores import StoreConfig
 from servicegroup.operator.survey import Survey
 from servicegroup.operator.tending import Tended
@@ -94,6 +94,7 @@ class Judging:
     def _begun(self, wanted: Wanted, spec: GroupSpec, found: Survey) -> Tended:
         status = self.outlet.latest(wanted)
         tended = Tended(wanted.uid, from_status(status, now=found.asked, wall=found.wall), spec)
+        tended.total = int(status["counts"]["total"]) if large(status) else 0
         before = came_from(status, store=spec.store)
         if before:
             LOGGER.info("group %s: on its way from store %s to %s", wanted.key, ", ".join(before), spec.store)
@@ -106,7 +107,7 @@ class Judging:
         """Say what changed, and what the group is like now."""
         view, spec = tended.view, tended.spec
         tended.changes += changes
-        told = decisions.notices(changes)
+        told = decisions.notices(changes, unaccounted=tended.unaccounted(now=found.now))
         decisions.log(wanted.key, told)
         if self.decisions_file is not None and changes:
             decisions.append(self.decisions_file, wanted.key, changes, down_time=spec.policy.down_time, wall=found.wall)
@@ -121,8 +122,8 @@ class Judging:
                 stores=tuple(guests),
                 alone=tuple(member for guest in guests.values() for member in guest.alone(view, now=found.now)),
                 unread=tuple(store for store, guest in guests.items() if guest.view.watch.broken),
-                unrecorded=tended.moved is not None,
             ),
+            incomplete=tended.incomplete(now=found.now),
             now=found.now,
             wall=found.wall,
         )

@@ -32,14 +32,11 @@ _LEADING = ("counts", "notUp", "notUpTruncated", "notUpSummary", "members")
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """A group's way from other stores: those it came from, who beats there alone, which of them are not read, and
-    whether the one it was judged by has not told its members yet.
-    """
+    """A group's way from other stores: those it came from, who beats there alone, and which of them are not read."""
 
     stores: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    unrecorded: bool = False
 
 
 SETTLED = Moving()
@@ -55,10 +52,14 @@ def render(
     now: float,
     wall: float,
     moving: Moving = SETTLED,
+    incomplete: bool = False,
 ) -> dict[str, Any]:
-    """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970."""
+    """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970.
+
+    `incomplete` says that not all members are known again that were counted before.
+    """
     watch = view.watch
-    unread = (watch.healthy is None or moving.unrecorded) and _large(before.get("counts", {}))
+    unread = (watch.healthy is None or incomplete) and large(before)
     counts = before["counts"] if unread else _counts(view.published)
     states = [
         conditions.available(
@@ -101,7 +102,9 @@ def _effective(view: View, *, spec: GroupSpec, before: Mapping[str, Any]) -> Map
     }
 
 
-def _large(counts: Mapping[str, Any]) -> bool:
+def large(status: Mapping[str, Any]) -> bool:
+    """Whether a status counts more members than it can name."""
+    counts = status.get("counts") or {}
     return {"total", "up", "unknown"} <= counts.keys() and counts["total"] > LONGEST_LIST
 
 

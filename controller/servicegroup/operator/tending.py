@@ -22,7 +22,8 @@ class Tended:
     not published yet (`changes`, or with `unpublished` all of it) and what was (`written`: publisher and publication).
 
     `guests` are the stores that the group came from; `moved` names the one whose record is to be taken in first, and an
-    older one, of an earlier stay in this store, is not.
+    older one, of an earlier stay in this store, is not. `total` is how many members the operator before had counted,
+    where its status could not name them all: they are known again by the record, or when they beat.
     """
 
     uid: str
@@ -31,6 +32,7 @@ class Tended:
     guests: dict[str, Guest] = field(default_factory=dict)
     moved: str | None = None
     arriving: bool = False
+    total: int = 0
     recorded: bool = False
     unpublished: bool = True
     written: tuple[str, int] | None = None
@@ -59,6 +61,19 @@ class Tended:
     def waiting(self) -> bool:
         """Whether nobody has looked yet into the store that the group was moved from."""
         return self.moved is not None and self.guests[self.moved].view.watch.ended is None
+
+    def incomplete(self, *, now: float) -> bool:
+        """Whether members that were counted before may yet be known again."""
+        if self.moved is not None:
+            return True
+        return len(self.view.published) < self.total and not self.view.watch.watched(self.spec.policy, now=now)
+
+    def unaccounted(self, *, now: float) -> int:
+        """How many never were: their names were lost with the store and the operator. It is told once."""
+        if self.total == 0 or self.moved is not None or not self.view.watch.watched(self.spec.policy, now=now):
+            return 0
+        lost, self.total = self.total - len(self.view.published), 0
+        return max(0, lost)
 
     def old(self, *, now: float, wall: float) -> tuple[Old, ...]:
         """Who is to be forgotten now; nobody while members may beat in other stores."""
