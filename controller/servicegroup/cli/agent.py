@@ -17,7 +17,6 @@ from servicegroup.store import InvalidStore, MemoryStore, StoreUnavailable, open
 
 LOGGER = logging.getLogger("servicegroup.agent")
 IDLE_SECONDS = 30.0
-DEFAULT_INTERVAL = 10.0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,18 +90,13 @@ class _Waiting:
 def _loop(arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorbell) -> BeatLoop:
     settings = settings_of(arguments, environ)
     key, member = config.group(settings), config.member(settings)
-    interval = config.seconds(
-        settings,
-        "report_interval",
-        default=DEFAULT_INTERVAL,
-        low=config.SHORTEST_INTERVAL,
-        high=config.LONGEST_INTERVAL,
-    )
+    interval = config.report_interval(settings)
     store = open_store(config.store_url(settings), store_id=config.store_id(settings))
     if isinstance(store, MemoryStore):
         raise InvalidStore(
-            "memory: is a store inside one process, and no operator would ever see this agent's beats in "
-            "it; name a database, or use ServiceGroup(...).join in the operator's process"
+            "memory: (in nova.conf the driver mc without memcached_servers) is a store inside one process, and no "
+            "operator would ever see this agent's beats in it; name a database or memcached servers, or use "
+            "ServiceGroup(...).join in the operator's process"
         )
     return BeatLoop(store, key, member, interval, bell=bell)
 
