@@ -8,13 +8,15 @@ over `--config-file`. An empty variable is not set, as Kubernetes renders an abs
 import math
 import os
 import socket
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from servicegroup.model import GroupKey, InvalidName, check_member
 from servicegroup.novaconf import InvalidNovaConf, NovaConf
 from servicegroup.novaconf import parse as parse_nova_conf
+from servicegroup.store import Store
+from servicegroup.store.following import FollowingStore
 
 PREFIX = "SERVICEGROUP_"
 DEFAULT_INTERVAL = 10.0
@@ -114,18 +116,45 @@ def store_id(settings: Settings) -> str:
     return text
 
 
-def store_url(settings: Settings) -> str:
-    """The store's URL, given itself or in a file (a mounted Secret), else that of nova.conf's memcached servers; by
-    default a SQLite file of this user.
+@dataclass(frozen=True, slots=True)
+class UrlFile:
+    """A file whose first line is a store's URL (a mounted Secret), and the setting that names it."""
+
+    path: Path
+    origin: str
+
+    def read(self) -> str:
+        """Raises InvalidSetting, without what the file holds."""
+        return read_url(self.path, origin=self.origin)
+
+
+def store_address(settings: Settings) -> str | UrlFile:
+    """The store's URL, or the file that holds it; else that of nova.conf's memcached servers; by default a SQLite file
+    of this user.
     """
     direct, in_file = settings.find("store_url"), settings.find("store_url_file")
     if direct is not None and in_file is not None:
         raise InvalidSetting(f"{direct[0]} and {in_file[0]} are both given: take one of them away")
     if in_file is not None:
-        return read_url(Path(in_file[1]), origin=in_file[0])
+        return UrlFile(Path(in_file[1]), in_file[0])
     if direct is not None:
         return direct[1]
     return settings.nova.store_url or f"sqlite:///{default_database(settings.environ)}"
+
+
+def store_url(settings: Settings) -> str:
+    """The store's URL as it is now."""
+    address = store_address(settings)
+    return address if isinstance(address, str) else address.read()
+
+
+def opened(address: str | UrlFile, *, connect: Callable[[str], Store]) -> Store:
+    """The store there; one whose URL is in a file follows what the file says. Raises InvalidSetting, and what `connect`
+    raises.
+    """
+    if isinstance(address, str):
+        return connect(address)
+    return FollowingStore(address.path, read=address.read, connect=connect)
 
 
 def read_url(path: Path, *, origin: str) -> str:
