@@ -8,14 +8,16 @@ import socket
 import threading
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
 from typing import Self
 
 from servicegroup.agent.loop import BeatLoop
-from servicegroup.config import LONGEST_INTERVAL, SHORTEST_INTERVAL
+from servicegroup.config import LONGEST_INTERVAL, SHORTEST_INTERVAL, InvalidSetting, UrlFile, opened
 from servicegroup.liveness import Published
 from servicegroup.model import GroupKey, Reason, Verdict, check_member
 from servicegroup.record import Record
-from servicegroup.store import ReaderStore, Store, open_store
+from servicegroup.store import InvalidStore, ReaderStore, Store, open_store
 
 READ_SECONDS = 2.0
 """How long an answer may take: a scheduler would rather hear that there is none."""
@@ -86,12 +88,13 @@ class Membership:
 class ServiceGroup:
     """A group in a store: `ServiceGroup("sqlite:////var/lib/servicegroup/servicegroup.db", "default/compute")`.
 
-    Raises InvalidName, InvalidStore for what it is given; StoreUnavailable by any call while the store does not answer.
+    A Path is a file whose first line is the URL, and is followed: a password may change while this lives. Raises
+    InvalidName, InvalidStore for what it is given; StoreUnavailable by any call while the store does not answer.
     """
 
-    def __init__(self, store: str | Store, group: str, *, store_id: str = "default") -> None:
+    def __init__(self, store: str | Path | Store, group: str, *, store_id: str = "default") -> None:
         self.key = GroupKey.parse(group)
-        self._store: Store = open_store(store, store_id=store_id) if isinstance(store, str) else store
+        self._store = _opened(store, store_id=store_id) if isinstance(store, str | Path) else store
 
     def join(self, member: str | None = None, *, report_interval: float = 10.0) -> Membership:
         """Join as `member` (this host's name by default) and beat from now on. Raises InvalidName, ValueError."""
@@ -126,6 +129,14 @@ class ServiceGroup:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _opened(store: str | Path, *, store_id: str) -> Store:
+    address = store if isinstance(store, str) else UrlFile(store, "the store's address")
+    try:
+        return opened(address, connect=partial(open_store, store_id=store_id))
+    except InvalidSetting as error:
+        raise InvalidStore(str(error)) from None
 
 
 def _record(store: ReaderStore, key: GroupKey, *, only: list[str] | None) -> Record:

@@ -1,19 +1,25 @@
-"""Settings from flags and environment: raw text comes in, checked values go out, each error names what is wrong.
+"""Settings from flags, environment and nova.conf: raw text comes in, checked values go out, each error names what is
+wrong.
 
-A flag `--report-interval` and a variable `SERVICEGROUP_REPORT_INTERVAL` are one setting; the flag wins. An empty
-variable is not set, as Kubernetes renders an absent value.
+A flag `--report-interval` and a variable `SERVICEGROUP_REPORT_INTERVAL` are one setting; the flag wins, and both win
+over `--config-file`. An empty variable is not set, as Kubernetes renders an absent value.
 """
 
 import math
 import os
 import socket
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from servicegroup.model import GroupKey, InvalidName, check_member
+from servicegroup.novaconf import InvalidNovaConf, NovaConf
+from servicegroup.novaconf import parse as parse_nova_conf
+from servicegroup.store import Store
+from servicegroup.store.following import FollowingStore
 
 PREFIX = "SERVICEGROUP_"
+DEFAULT_INTERVAL = 10.0
 SHORTEST_INTERVAL = 0.1
 LONGEST_INTERVAL = 3600.0
 """Seconds; as in the resource's schema."""
@@ -25,10 +31,11 @@ class InvalidSetting(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What was given, by setting's name in lower case with underscores."""
+    """What was given, by setting's name in lower case with underscores; and what a nova.conf says."""
 
     flags: Mapping[str, str | None]
     environ: Mapping[str, str]
+    nova: NovaConf = field(default_factory=NovaConf)
 
     def find(self, name: str) -> tuple[str, str] | None:
         """Where the setting came from, and its text; None when it was not given."""
@@ -44,6 +51,31 @@ class Settings:
         if found is None:
             raise InvalidSetting(f"--{name.replace('_', '-')} is missing: give it, or set {PREFIX}{name.upper()}")
         return found
+
+
+def with_nova_conf(settings: Settings) -> Settings:
+    """With what the file says that `--config-file` names. Raises InvalidSetting, without what is not ours in it."""
+    found = settings.find("config_file")
+    if found is None:
+        return settings
+    origin, name = found
+    try:
+        # Comments may be of any encoding; a bad byte in a value of ours is refused where that is checked.
+        text = Path(name).read_text(encoding="utf-8-sig", errors="surrogateescape")
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        cause = error.strerror if isinstance(error, OSError) else "it is no file's name"
+        raise InvalidSetting(
+            f"{origin} names {name!r}, which cannot be read: {cause}; mount it or correct it"
+        ) from None
+    try:
+        return replace(settings, nova=parse_nova_conf(text))
+    except InvalidNovaConf as error:
+        raise InvalidSetting(f"{origin} names {name!r}: {error}") from None
+
+
+def report_interval(settings: Settings) -> float:
+    default = float(settings.nova.interval or DEFAULT_INTERVAL)
+    return seconds(settings, "report_interval", default=default, low=SHORTEST_INTERVAL, high=LONGEST_INTERVAL)
 
 
 def seconds(settings: Settings, name: str, *, default: float, low: float, high: float) -> float:
@@ -70,7 +102,7 @@ def group(settings: Settings) -> GroupKey:
 
 def member(settings: Settings) -> str:
     """The member's name: the node's. Without a setting the host's own name, as Nova's `host`."""
-    origin, text = settings.find("member") or ("the host's name", socket.gethostname())
+    origin, text = settings.find("member") or ("the host's name", settings.nova.host or socket.gethostname())
     try:
         return check_member(text)
     except InvalidName as error:
@@ -84,14 +116,45 @@ def store_id(settings: Settings) -> str:
     return text
 
 
-def store_url(settings: Settings) -> str:
-    """The store's URL, given itself or in a file (a mounted Secret); by default a SQLite file of this user."""
+@dataclass(frozen=True, slots=True)
+class UrlFile:
+    """A file whose first line is a store's URL (a mounted Secret), and the setting that names it."""
+
+    path: Path
+    origin: str
+
+    def read(self) -> str:
+        """Raises InvalidSetting, without what the file holds."""
+        return read_url(self.path, origin=self.origin)
+
+
+def store_address(settings: Settings) -> str | UrlFile:
+    """The store's URL, or the file that holds it; else that of nova.conf's memcached servers; by default a SQLite file
+    of this user.
+    """
     direct, in_file = settings.find("store_url"), settings.find("store_url_file")
     if direct is not None and in_file is not None:
         raise InvalidSetting(f"{direct[0]} and {in_file[0]} are both given: take one of them away")
     if in_file is not None:
-        return read_url(Path(in_file[1]), origin=in_file[0])
-    return direct[1] if direct is not None else f"sqlite:///{default_database(settings.environ)}"
+        return UrlFile(Path(in_file[1]), in_file[0])
+    if direct is not None:
+        return direct[1]
+    return settings.nova.store_url or f"sqlite:///{default_database(settings.environ)}"
+
+
+def store_url(settings: Settings) -> str:
+    """The store's URL as it is now."""
+    address = store_address(settings)
+    return address if isinstance(address, str) else address.read()
+
+
+def opened(address: str | UrlFile, *, connect: Callable[[str], Store]) -> Store:
+    """The store there; one whose URL is in a file follows what the file says. Raises InvalidSetting, and what `connect`
+    raises.
+    """
+    if isinstance(address, str):
+        return connect(address)
+    return FollowingStore(address.path, read=address.read, connect=connect)
 
 
 def read_url(path: Path, *, origin: str) -> str:

@@ -5,12 +5,15 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 
 import pytest
+from servicegroup.config import UrlFile, opened
 from servicegroup.store import MemoryStore, Store, open_store
 
 from tests.contract import memcached
 from tests.contract.databases import KINDS, MARIADB, POSTGRESQL, Absent, Kind, Server, served
+from tests.mounting import mount
 
 SHARED = "shared"
 """Several handles, of several processes, reach the same rows."""
@@ -48,6 +51,13 @@ def _sqlite(request: pytest.FixtureRequest) -> Driver:
     return _at(f"sqlite:///{request.getfixturevalue('tmp_path') / 'beats.sqlite'}")
 
 
+def _followed(request: pytest.FixtureRequest) -> Driver:
+    """SQLite by a file that names it."""
+    url = f"sqlite:///{request.getfixturevalue('tmp_path') / 'beats.sqlite'}"
+    address = UrlFile(mount(request.getfixturevalue("tmp_path") / "secret", url), "--store-url-file")
+    return Driver(open=lambda store_id: opened(address, connect=partial(open_store, store_id=store_id)), url=url)
+
+
 def _postgresql(request: pytest.FixtureRequest) -> Driver:
     return _at(ready(request.getfixturevalue("postgresql")).url())
 
@@ -78,6 +88,7 @@ FOR_ALL = frozenset({SHARED, STORE_IDS})
 OFFERS = {
     "memory": Offer(_memory),
     "sqlite": Offer(_sqlite, FOR_ALL),
+    "sqlite-followed": Offer(_followed, FOR_ALL),
     "postgresql": Offer(_postgresql, FOR_ALL),
     "mariadb": Offer(_mariadb, FOR_ALL),
     "memcached": Offer(_memcached(1), FOR_ALL),

@@ -21,6 +21,8 @@ from servicegroup.model import Fact, GroupKey, Policy, Reason, State, Verdict
 from servicegroup.record import Header
 from servicegroup.store import open_store
 
+from tests.mounting import mount
+
 KEY = GroupKey("default", "compute")
 SINCE = 1_800_000_000.0
 SOON = 20.0
@@ -499,6 +501,31 @@ def test_in_a_pod_an_agent_looks_again_and_joins_when_what_it_lacked_was_mounted
 
     assert process.ended() == 0
     assert rows(url)["node-1"].state is State.LEFT
+
+
+def test_an_agent_moves_to_the_store_that_its_file_says_by_now_and_not_to_one_in_its_own_memory(
+    start: Start, url: str, tmp_path: Path
+) -> None:
+    first, second = f"sqlite:///{tmp_path}/first.db", url
+    file = mount(tmp_path / "secret", first)
+    flags = ("agent", "--group", "compute", "--member", "node-1", "--report-interval", "0.2")
+    process = start("-m", "servicegroup", *flags, "--store-url-file", str(file))
+    process.until("joined as")
+    incarnation = rows(first)["node-1"].incarnation
+
+    mount(tmp_path / "secret", "memory:")
+    assert "no operator would ever see" in process.until("the store that is open is kept")
+    before = rows(first)["node-1"].sequence
+    once(first, lambda fact: fact.sequence > before, within=SOON)
+
+    mount(tmp_path / "secret", second)
+    process.until("what it says now serves")
+    once(second, lambda fact: fact.incarnation == incarnation, within=SOON)
+
+    process.signal(signal.SIGTERM)
+    assert process.ended() == 0
+    assert rows(second)["node-1"].state is State.LEFT
+    assert not [line for line in process.lines if "beats are lost" in line or "Traceback" in line]
 
 
 def test_on_a_command_line_a_bad_setting_ends_an_agent_with_the_error(start: Start) -> None:

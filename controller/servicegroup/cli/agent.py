@@ -13,11 +13,10 @@ from servicegroup import config
 from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.loop import BeatLoop
 from servicegroup.cli.parser import USAGE, add_store, settings_of
-from servicegroup.store import InvalidStore, MemoryStore, StoreUnavailable, open_store
+from servicegroup.store import InvalidStore, MemoryStore, Store, StoreUnavailable, open_store
 
 LOGGER = logging.getLogger("servicegroup.agent")
 IDLE_SECONDS = 30.0
-DEFAULT_INTERVAL = 10.0
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -91,20 +90,22 @@ class _Waiting:
 def _loop(arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorbell) -> BeatLoop:
     settings = settings_of(arguments, environ)
     key, member = config.group(settings), config.member(settings)
-    interval = config.seconds(
-        settings,
-        "report_interval",
-        default=DEFAULT_INTERVAL,
-        low=config.SHORTEST_INTERVAL,
-        high=config.LONGEST_INTERVAL,
-    )
-    store = open_store(config.store_url(settings), store_id=config.store_id(settings))
+    interval = config.report_interval(settings)
+    store_id = config.store_id(settings)
+    store = config.opened(config.store_address(settings), connect=lambda url: _connect(url, store_id=store_id))
+    return BeatLoop(store, key, member, interval, bell=bell)
+
+
+def _connect(url: str, *, store_id: str) -> Store:
+    """Raises InvalidStore, StoreUnavailable."""
+    store = open_store(url, store_id=store_id)
     if isinstance(store, MemoryStore):
         raise InvalidStore(
-            "memory: is a store inside one process, and no operator would ever see this agent's beats in "
-            "it; name a database, or use ServiceGroup(...).join in the operator's process"
+            "memory: (in nova.conf the driver mc without memcached_servers) is a store inside one process, and no "
+            "operator would ever see this agent's beats in it; name a database or memcached servers, or use "
+            "ServiceGroup(...).join in the operator's process"
         )
-    return BeatLoop(store, key, member, interval, bell=bell)
+    return store
 
 
 __all__ = ["USAGE", "add", "run"]

@@ -1,11 +1,19 @@
 """`servicegroup operator`: watch the groups of a cluster (or of a file) and judge who is alive."""
 
 import argparse
+import logging
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from servicegroup import config
-from servicegroup.cli.parser import add_store_id, settings_of
+from servicegroup.cli.parser import add_config_file, add_store_id, settings_of
+from servicegroup.novaconf import NovaConf
+
+if TYPE_CHECKING:
+    from servicegroup.operator.stores import StoreConfig
+
+LOGGER = logging.getLogger("servicegroup.operator")
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -24,6 +32,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--decisions", metavar="FILE", help="append each transition and its evidence, a line of JSON each"
     )
+    add_config_file(parser)
     add_store_id(parser)
     parser.set_defaults(run=run)
 
@@ -34,20 +43,43 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
     import asyncio
 
     from servicegroup.operator import run as operator
-    from servicegroup.operator import stores
 
     settings = settings_of(arguments, environ)
     given = {name: found[1] for name in ("stores", "groups", "decisions", "liveness") if (found := settings.find(name))}
     namespaces = settings.find("namespaces")
     configuration = operator.Configuration(
-        stores=stores.read_stores(Path(given["stores"])) if "stores" in given else stores.default_stores(),
+        stores=_stores(given.get("stores"), settings.nova),
         store_id=config.store_id(settings),
         namespaces=config.names(*namespaces) if namespaces else (),
         liveness=given.get("liveness"),
         decisions=Path(given["decisions"]) if "decisions" in given else None,
+        defaults=_defaults(settings.nova),
     )
     if "groups" in given:
         asyncio.run(operator.without_kubernetes(configuration, Path(given["groups"])))
     else:
         asyncio.run(operator.with_kubernetes(configuration))
     return 0
+
+
+def _stores(file: str | None, nova: NovaConf) -> "Mapping[str, StoreConfig]":
+    """--stores, else the memcached servers of nova.conf, else SQLite."""
+    from servicegroup.operator import stores
+
+    if file is not None:
+        if nova.driver is not None:
+            LOGGER.info("stores: those of %s; servicegroup_driver of the config file counts for nothing", file)
+        return stores.read_stores(Path(file))
+    if nova.store_url is None:
+        return stores.default_stores()
+    if not nova.servers:
+        LOGGER.warning(
+            "store default: inside this process, where no agent reaches it: servicegroup_driver is mc, and "
+            "memcached_servers names none"
+        )
+    return {"default": stores.StoreConfig("default", "mc", url=nova.store_url)}
+
+
+def _defaults(nova: NovaConf) -> dict[str, int]:
+    given = {"reportIntervalSeconds": nova.interval, "serviceDownTimeSeconds": nova.down_time}
+    return {field: value for field, value in given.items() if value is not None}

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
-from servicegroup.config import Settings
+from servicegroup.config import Settings, with_nova_conf
 
 USAGE = 64
 """EX_USAGE of sysexits.h: argparse's own 2 would read as "unknown" to who asks `is-up`."""
@@ -20,10 +20,18 @@ class Parser(argparse.ArgumentParser):
 
 
 def settings_of(arguments: argparse.Namespace, environ: Mapping[str, str]) -> Settings:
-    return Settings(vars(arguments), environ)
+    """Raises InvalidSetting."""
+    return with_nova_conf(Settings(vars(arguments), environ))
+
+
+def add_config_file(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--config-file", metavar="FILE", help="a nova.conf; of its [DEFAULT] what is about service groups counts"
+    )
 
 
 def add_store(parser: argparse.ArgumentParser) -> None:
+    add_config_file(parser)
     parser.add_argument(
         "--store-url", metavar="URL", help="the store; default: a SQLite file in this user's state folder"
     )

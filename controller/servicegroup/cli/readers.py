@@ -5,13 +5,14 @@ import json
 import sys
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from servicegroup import config
 from servicegroup.cli.parser import USAGE, add_store, settings_of
 from servicegroup.client import Member, NotAMember, NotPublished, ServiceGroup
 from servicegroup.model import InvalidName, Reason, Verdict
-from servicegroup.store import StoreUnavailable
+from servicegroup.store import StoreUnavailable, open_store
 
 UP, DOWN, UNKNOWN, NOT_A_MEMBER = 0, 1, 2, 3
 EXIT_CODES = {Verdict.UP: UP, Verdict.DOWN: DOWN, Verdict.UNKNOWN: UNKNOWN}
@@ -71,7 +72,8 @@ def ask(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _group(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ServiceGroup:
     settings = settings_of(arguments, environ)
-    return ServiceGroup(config.store_url(settings), arguments.group, store_id=config.store_id(settings))
+    connect = partial(open_store, store_id=config.store_id(settings))
+    return ServiceGroup(config.opened(config.store_address(settings), connect=connect), arguments.group)
 
 
 def as_json(member: Member) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,19 +21,23 @@ from servicegroup.operator.outlet import Outlet, StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
 from servicegroup.operator.stores import StoreConfig
 
+LOGGER = logging.getLogger("servicegroup.operator")
 STUCK_SECONDS = 120.0
 """A pass has deadlines of 10 s for each of a handful of calls; who does not end one in this time never will."""
 
 
 @dataclass(frozen=True, slots=True)
 class Configuration:
-    """`namespaces` empty: all. `liveness` is kopf's URL to serve the probe on; `decisions` a file to append to."""
+    """`namespaces` empty: all. `liveness` is kopf's URL to serve the probe on; `decisions` a file to append to.
+    `defaults` are fields of a spec, for groups of a file that do not give them.
+    """
 
     stores: Mapping[str, StoreConfig]
     store_id: str
     namespaces: tuple[str, ...] = ()
     liveness: str | None = None
     decisions: Path | None = None
+    defaults: Mapping[str, int] = field(default_factory=dict)
 
 
 async def with_kubernetes(configuration: Configuration) -> None:
@@ -40,6 +45,11 @@ async def with_kubernetes(configuration: Configuration) -> None:
     # Both libraries take a second to import and 60 MiB: an operator without Kubernetes needs neither.
     from servicegroup.operator import cluster, handlers, publishing
 
+    if configuration.defaults:
+        LOGGER.warning(
+            "report_interval and service_down_time of the config file apply to no group of Kubernetes: each resource "
+            "has its own, spec.reportIntervalSeconds and spec.serviceDownTimeSeconds"
+        )
     groups = Groups()
     api = await cluster.connect()
     outlet = publishing.ToCluster(api, groups)
@@ -67,7 +77,7 @@ async def without_kubernetes(configuration: Configuration, manifests: Path) -> N
     """
     groups = Groups()
     for body in read_manifests(manifests):
-        groups.put(body)
+        groups.put(with_defaults(body, configuration.defaults))
     loops = _loops(configuration, groups, outlet := StoreOnly())
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -108,6 +118,12 @@ def read_manifests(path: Path) -> list[dict[str, Any]]:
         if found and all(isinstance(body, dict) and body.get("kind") == KIND and _name(body) for body in found):
             return found
     raise InvalidSetting(f"--groups names {path}, which holds no YAML of {KIND} resources alone; correct it")
+
+
+def with_defaults(body: Mapping[str, Any], defaults: Mapping[str, int]) -> dict[str, Any]:
+    """The manifest, with the fields that its spec does not give."""
+    spec = body.get("spec") or {}
+    return {**body, "spec": {**defaults, **spec}} if isinstance(spec, Mapping) else dict(body)
 
 
 def _name(body: Mapping[str, Any]) -> bool:

@@ -6,7 +6,7 @@
       cache: {driver: mc, servers: ["memcached-0:11211", "[fd00::1]:11211"]}
 
 Without a file there is one store, `default`: SQLite. A URL's file is read when the store is opened, so that a Secret
-that is mounted late, or wrongly, is an error of the groups that use it and of nobody else.
+that is mounted late, or wrongly, is an error of the groups that use it and of nobody else; from then on it is followed.
 """
 
 import re
@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from servicegroup.config import InvalidSetting, default_database, read_url
+from servicegroup.config import InvalidSetting, UrlFile, default_database, opened
 from servicegroup.store import InvalidStore, Store, open_store
 from servicegroup.store.mc_address import parse
 
@@ -41,16 +41,18 @@ class StoreConfig:
 
     def open(self, *, store_id: str) -> Store:
         """Raises InvalidSetting and StoreUnavailable; both may pass, when a file is mounted or a folder is made."""
-        origin = f"store {self.name!r}"
-        url = self.url if self.url is not None else read_url(Path(self.url_file or ""), origin=origin)
+        address = self.url if self.url is not None else UrlFile(Path(self.url_file or ""), f"store {self.name!r}")
+        return opened(address, connect=lambda url: self._connect(url, store_id=store_id))
+
+    def _connect(self, url: str, *, store_id: str) -> Store:
         try:
             store = open_store(url, store_id=store_id)
         except InvalidStore as error:
-            raise InvalidSetting(f"{origin}: {error}") from None
+            raise InvalidSetting(f"store {self.name!r}: {error}") from None
         if store.driver != self.driver:
             store.close()
             raise InvalidSetting(
-                f"{origin}: its URL is one of the driver {store.driver}, not {self.driver}; correct it"
+                f"store {self.name!r}: its URL is one of the driver {store.driver}, not {self.driver}; correct it"
             )
         return store
 
