@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, GroupKey, Health, Reading, Receipt
+from servicegroup.model import Beat, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
 from servicegroup.store.base import Store, StoreUnavailable
 from servicegroup.store.handover import Call, Handover
@@ -79,6 +79,12 @@ class FollowingStore:
             store.publish(key, header, changes=changes, whole=whole, timeout=left)
 
         self._call(call, timeout=timeout)
+
+    def forget(self, key: GroupKey, rows: Collection[Old], *, timeout: float) -> None:
+        self._call(lambda store, left: store.forget(key, rows, timeout=left), timeout=timeout)
+
+    def sweep(self, *, timeout: float) -> None:
+        self._call(lambda store, left: store.sweep(timeout=left), timeout=timeout)
 
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
         return self._call(lambda store, left: store.record(key, timeout=left, only=only), timeout=timeout)
