@@ -33,6 +33,9 @@ test: .venv/ready ## lint and all tests; REQUIRE_ALL=1 fails where something wou
 lint: .venv/ready ## what `make test` checks before the tests
 	@$(BIN)/python -m tests.all lint
 
+benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare drivers'; ARGS="--stores sqlite" and more
+	@$(BIN)/python -m tests.benchmarks $(ARGS)
+
 format: .venv/ready ## write the sources as the formatter has them
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
@@ -46,4 +49,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test lint format lock clean
+.PHONY: help setup demo demo-stop test lint benchmark format lock clean

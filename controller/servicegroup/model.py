@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import NamedTuple, Self
 
 SIGHT_INTERVALS = 2.5
 """C = 2.5 x I: two beats of any agent fall into it, with half an interval for the way (design, section 2)."""
@@ -152,9 +152,11 @@ class Beat:
     state: State = State.BEATING
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
-    """What a store holds of a member; `age` is seconds since its stamp, by the store's own clock."""
+class Fact(NamedTuple):
+    """What a store holds of a member; `age` is seconds since its stamp, by the store's own clock.
+
+    A tuple, since one is made for each member in each pass: a frozen dataclass takes four times as long to make.
+    """
 
     member: str
     incarnation: str

@@ -121,6 +121,11 @@ class Server:
     port: int
     _child: processes.Child | None = field(default=None)
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.popen.pid
+
     def url(self, user: str = USER, *, password: str = PASSWORD, database: str = DATABASE, port: int = 0) -> str:
         address = URL.create(self.kind.scheme, user, password, "127.0.0.1", port or self.port, database)
         return address.render_as_string(hide_password=False)

@@ -38,7 +38,7 @@ def facts(store: Store, key: GroupKey = KEY) -> dict[str, Fact]:
 
 
 def ageless(store: Store, key: GroupKey = KEY) -> dict[str, Fact]:
-    return {member: replace(fact, age=0.0) for member, fact in facts(store, key).items()}
+    return {member: fact._replace(age=0.0) for member, fact in facts(store, key).items()}
 
 
 def grown(age: Callable[[], float], *, beyond: float = 0.02) -> float:
@@ -81,7 +81,7 @@ def test_who_joins_owns_its_row(store: Store) -> None:
     fact = facts(store)["node-1"]
 
     assert (receipt.owned, receipt.interval, receipt.other) == (True, None, None)
-    assert replace(fact, age=0.0) == Fact("node-1", "one", 1, 10.0, State.BEATING, 0.0)
+    assert fact._replace(age=0.0) == Fact("node-1", "one", 1, 10.0, State.BEATING, 0.0)
     assert 0.0 <= fact.age < TIMEOUT
 
 

@@ -5,12 +5,14 @@ SQL that differs between databases is in `schema`; what differs in how a connect
 """
 
 import hashlib
+import logging
 import secrets
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, Table, Update, and_, delete, select, update
+from sqlalchemy import Connection, Select, Table, and_, delete, select, update
+from sqlalchemy import Row as NamedRow
 
 from servicegroup.liveness import Published
 from servicegroup.model import (
@@ -30,19 +32,20 @@ from servicegroup.model import (
 from servicegroup.record import Header, Record
 from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
 from servicegroup.store.opening import Opening
+from servicegroup.store.rows import MICROSECONDS, Row, Text, text
+from servicegroup.store.rows import facts as facts_of
 from servicegroup.store.schema import (
-    AsynchronousCommit,
     ServerClock,
-    ServerStart,
     groups,
     insert_absent,
     members,
-    stores,
     upsert,
     verdicts,
 )
+from servicegroup.store.statements import EPOCH, Cursor, Statements, compiled
 
-MICROSECONDS = 1_000_000
+LOGGER = logging.getLogger("servicegroup.store")
+
 CANARY = GroupKey("", "canary")
 """No namespace is empty, so no group has this key."""
 
@@ -53,11 +56,13 @@ class DatabaseStore:
     def __init__(self, opening: Opening, *, store_id: str) -> None:
         self._opening = opening
         self._store_id = store_id
+        self._compiled: Statements | None = None
+        self._warned = False
         self._canary = Beat(f"canary-{secrets.token_hex(4)}", secrets.token_hex(16), 0, 0.0)
 
     def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         where = self._where(members, key)
-        row = {"group_key": self._key(key), "member": beat.member, "incarnation": beat.incarnation, **_values(beat)}
+        row = {"group_key": self._key(key), "member": beat.member, "incarnation": beat.incarnation, **_columns(beat)}
         interval = select(groups.c.report_interval).where(self._where(groups, key))
 
         def take(connection: Connection) -> Receipt:
@@ -73,66 +78,67 @@ class DatabaseStore:
         return self._opening.call(take, timeout=timeout, atomic=True)
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
-        statement = self._stamp(key, beat).where(members.c.sequence < beat.sequence)
-        published = select(groups.c.report_interval).where(self._where(groups, key))
-        answer = statement.returning(published.scalar_subquery(), AsynchronousCommit())
+        values = self._values(key, beat)
 
-        def stamp(connection: Connection) -> Receipt:
-            if connection.dialect.update_returning:
-                stamped = connection.execute(answer).one_or_none()
-                if stamped is not None:
-                    return Receipt(owned=True, interval=stamped[0])
-            elif connection.execute(statement).rowcount:
-                return Receipt(owned=True, interval=connection.execute(published).scalar())
-            return self._refused(connection, key, beat, interval=connection.execute(published).scalar())
+        def stamp(cursor: Cursor) -> Receipt:
+            sql = self._sql()
+            if sql.stamp is not None:
+                if stamped := sql.stamp.rows(cursor, values):
+                    return Receipt(True, stamped[0][0])
+            elif sql.stamp_alone.count(cursor, values):
+                return Receipt(True, _only(sql.interval.rows(cursor, values)))
+            holders = sql.holder.rows(cursor, values)
+            return _refused(beat, holders, interval=_only(sql.interval.rows(cursor, values)), texts=sql.texts)
 
-        return self._opening.call(stamp, timeout=timeout)
-
-    def _refused(self, connection: Connection, key: GroupKey, beat: Beat, *, interval: float | None) -> Receipt:
-        row = connection.execute(_holder_of(beat.member).where(self._where(members, key))).one_or_none()
-        if row is None:
-            return Receipt(owned=False, interval=interval)
-        mine = row.incarnation == beat.incarnation and row.state != State.LEFT
-        return Receipt(owned=mine, interval=interval, other=None if mine else _holder(row))
+        return self._opening.direct(stamp, timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
-        left = Beat(beat.member, beat.incarnation, beat.sequence, beat.interval, State.LEFT)
-        statement = self._stamp(key, left)
-        return self._opening.call(lambda connection: connection.execute(statement).rowcount > 0, timeout=timeout)
+        values = self._values(key, beat) | {"word": str(State.LEFT)}
+        return self._opening.direct(lambda cursor: self._sql().leave.count(cursor, values) > 0, timeout=timeout)
 
-    def _stamp(self, key: GroupKey, beat: Beat) -> Update:
-        """One statement: stamp the row by the server's clock, if this incarnation owns it and has not left."""
-        mine = and_(members.c.incarnation == beat.incarnation, members.c.state != State.LEFT)
-        row = and_(self._where(members, key), members.c.member == beat.member)
-        return update(members).where(row, mine).values(stamp=ServerClock(), **_values(beat))
+    def _values(self, key: GroupKey, beat: Beat) -> dict[str, Any]:
+        return {
+            "of_group": self._key(key),
+            "of_member": beat.member,
+            "by": beat.incarnation,
+            "number": beat.sequence,
+            "promise": beat.interval,
+            "word": str(beat.state),
+        }
+
+    def _sql(self) -> Statements:
+        """Built within the first call that needs them, since a dialect knows its server only when it has connected."""
+        if self._compiled is None:
+            self._compiled = compiled(self._opening.pooled.dialect)
+        return self._compiled
 
     def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
-        def look(connection: Connection) -> Reading:
-            facts = {key: tuple(self._facts(connection, key)) for key in keys}
-            return Reading(self._epoch(connection), facts, self._published(connection, keys))
+        def look(cursor: Cursor) -> Reading:
+            sql = self._sql()
+            facts = {key: self._facts(key, sql.facts.rows(cursor, {"of_group": self._key(key)})) for key in keys}
+            published = self._published(sql.published.rows(cursor, {}), keys)
+            return Reading(self._epoch(sql.epoch.rows(cursor, {})), facts, published)
 
-        return self._opening.call(look, timeout=timeout)
+        return self._opening.direct(look, timeout=timeout)
 
-    def _published(self, connection: Connection, keys: Collection[GroupKey]) -> dict[GroupKey, tuple[str, int]]:
-        columns = (groups.c.group_key, groups.c.publisher, groups.c.publication)
-        # All groups of the store: a list of thousands of keys is more than some databases take in one statement.
-        found = {row.group_key: (row.publisher, row.publication) for row in connection.execute(select(*columns))}
-        return {key: found[name] for key in keys if (name := self._key(key)) in found}
+    def _facts(self, key: GroupKey, found: Sequence[Row]) -> tuple[Fact, ...]:
+        facts, wrong = facts_of(found, texts=self._sql().texts)
+        if wrong and not self._warned:
+            self._warned = True
+            left_out = f"{len(wrong)} of {len(found)} rows are left out, since they are no member's"
+            LOGGER.warning(
+                "store %s: group %s: %s; the first: %s; said once", self._opening.shown, key, left_out, wrong[0]
+            )
+        return tuple(facts)
 
-    def _facts(self, connection: Connection, key: GroupKey) -> Iterator[Fact]:
-        columns = members.c
-        rows = connection.execute(
-            select(
-                columns.member,
-                columns.incarnation,
-                columns.sequence,
-                columns.promised_interval,
-                columns.state,
-                (ServerClock() - columns.stamp).label("age"),
-            ).where(self._where(members, key))
-        )
-        for member, incarnation, sequence, interval, state, age in rows:
-            yield Fact(member, incarnation, sequence, interval, State(state), age / MICROSECONDS)
+    def _published(self, found: Sequence[Row], keys: Collection[GroupKey]) -> dict[GroupKey, tuple[str, int]]:
+        """Of all groups of the store: a list of thousands of keys is more than some databases take in a statement."""
+        texts = self._sql().texts
+        said = {
+            text(name, "a group", texts=texts): (text(publisher, "a publisher", texts=texts), number)
+            for name, publisher, number in found
+        }
+        return {key: said[name] for key in keys if (name := self._key(key)) in said}
 
     def health(self, *, timeout: float) -> Health:
         started = time.monotonic()
@@ -140,11 +146,11 @@ class DatabaseStore:
         row = {"group_key": self._key(CANARY), "member": canary.member, "incarnation": canary.incarnation}
 
         def try_out(connection: Connection) -> Health:
-            upsert(connection, members, [row | _values(canary)], stamp=ServerClock())
+            upsert(connection, members, [row | _columns(canary)], stamp=ServerClock())
             found = connection.execute(_holder_of(canary.member).where(self._where(members, CANARY))).one_or_none()
             if found is None or found.sequence != canary.sequence:
                 raise StoreUnavailable(f"store {self._opening.shown}: took a write and does not give it back")
-            return Health(epoch=self._epoch(connection), latency=time.monotonic() - started)
+            return Health(epoch=self._epoch(connection.execute(EPOCH).all()), latency=time.monotonic() - started)
 
         return self._opening.call(try_out, timeout=timeout, fresh=True)
 
@@ -229,16 +235,30 @@ class DatabaseStore:
     def _where(self, table: Table, key: GroupKey) -> Any:
         return table.c.group_key == self._key(key)
 
-    def _epoch(self, connection: Connection) -> str:
+    def _epoch(self, found: Sequence[Sequence[Any]]) -> str:
         """The word of these tables, and of a server also which start of it this is, in characters of bounded number."""
-        found = connection.execute(select(stores.c.epoch, ServerStart())).one_or_none()
-        if found is None:
+        if not found:
             raise StoreUnavailable(
                 f"store {self._opening.shown}: its tables hold no word yet: they are being made, or "
                 "`servicegroup store init` is to be run again"
             )
-        word, start = found
-        return f"{word}-{hashlib.sha256(start.encode()).hexdigest()[:16]}" if start else str(word)
+        word, start = (one.decode() if isinstance(one, bytes) else str(one) for one in found[0])
+        return f"{word}-{hashlib.sha256(start.encode()).hexdigest()[:16]}" if start else word
+
+
+def _refused(beat: Beat, holders: Sequence[Row], *, interval: float | None, texts: Text) -> Receipt:
+    if not holders:
+        return Receipt(owned=False, interval=interval)
+    incarnation, sequence, word = holders[0]
+    holder = Holder(
+        text(incarnation, "its incarnation", texts=texts), sequence, State(text(word, "its state", texts=texts))
+    )
+    mine = holder.incarnation == beat.incarnation and holder.state is not State.LEFT
+    return Receipt(owned=mine, interval=interval, other=None if mine else holder)
+
+
+def _only(rows: Sequence[Row]) -> Any:
+    return rows[0][0] if rows else None
 
 
 def _holder_of(member: str) -> Select[Any]:
@@ -246,11 +266,11 @@ def _holder_of(member: str) -> Select[Any]:
     return select(columns.incarnation, columns.sequence, columns.state).where(columns.member == member)
 
 
-def _holder(row: Row[Any]) -> Holder:
+def _holder(row: NamedRow[Any]) -> Holder:
     return Holder(row.incarnation, row.sequence, State(row.state))
 
 
-def _values(beat: Beat) -> dict[str, Any]:
+def _columns(beat: Beat) -> dict[str, Any]:
     return {"sequence": beat.sequence, "promised_interval": beat.interval, "state": str(beat.state)}
 
 
@@ -271,7 +291,7 @@ def _verdict_row(group_key: str, member: str, said: Published) -> dict[str, Any]
     }
 
 
-def _published(row: Row[Any]) -> Published:
+def _published(row: NamedRow[Any]) -> Published:
     beneath = None if row.beneath is None else Reason(row.beneath)
     return Published(Verdict(row.verdict), Reason(row.reason), row.since, row.disabled, row.draining, beneath)
 
@@ -290,7 +310,7 @@ def _header_row(group_key: str, header: Header) -> dict[str, Any]:
     }
 
 
-def _header(row: Row[Any]) -> Header:
+def _header(row: NamedRow[Any]) -> Header:
     policy = Policy(row.report_interval, row.down_time)
     return Header(
         row.publication, policy, row.epoch, row.store_back_for, row.blind_for, row.publisher, row.promised_interval

@@ -13,7 +13,8 @@ BEGIN = "START TRANSACTION"
 LOCK_WAIT = "SET SESSION innodb_lock_wait_timeout = 5"
 """Seconds. Without it a server holds a waiting call for 50 s, long after its client has gone."""
 
-ENGINE: dict[str, Any] = {}
+ENGINE: dict[str, Any] = {"paramstyle": "format"}
+"""`statements` gives values in order."""
 
 
 class Connection(pymysql.connections.Connection):

@@ -17,7 +17,8 @@ WAKE = 0.1
 BEGIN = "BEGIN; SET LOCAL synchronous_commit = off; SET LOCAL statement_timeout = {}"
 """One round trip. A row's own statement_timeout frees the server's lock even when this client is gone."""
 
-ENGINE = {"use_native_hstore": False}  # spares a query
+ENGINE = {"use_native_hstore": False, "paramstyle": "format"}
+"""The first spares a query; `statements` gives values in order."""
 
 T = TypeVar("T")
 

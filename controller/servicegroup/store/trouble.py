@@ -31,8 +31,8 @@ def sentence(error: Exception) -> str:
 
 
 def _code(error: Exception) -> str:
-    origin = getattr(error, "orig", None)
-    first = origin.args[0] if origin is not None and origin.args else None
+    origin = getattr(error, "orig", None) or error
+    first = origin.args[0] if origin.args and not isinstance(origin, OSError) else None
     # PyMySQL: the number, then the text. It has SQLSTATEs too, and they say less.
     return str(first if isinstance(first, int) else getattr(origin, "sqlstate", None))
 

@@ -1,0 +1,113 @@
+"""The stores that are measured: real ones, as the contract tests start them, each with a group of so many members."""
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from servicegroup.liveness import Published
+from servicegroup.model import Beat, GroupKey, Policy, Reason, State, Verdict
+from servicegroup.record import Header
+from servicegroup.store import Store, open_store
+from servicegroup.store.database import DatabaseStore
+from servicegroup.store.mc_wire import key as hashed
+from servicegroup.store.opening import Opening
+from servicegroup.store.schema import ServerClock, upsert
+from servicegroup.store.schema import members as member_table
+from servicegroup.store.server import open_server
+from servicegroup.store.sqlite import open_sqlite
+
+from tests.benchmarks import bare
+from tests.contract import databases, memcached
+
+KEY = GroupKey("nova", "compute")
+STORE_ID = "one"
+GROUP = f"{STORE_ID}/{KEY}"
+INTERVAL = 10.0
+HEADER = Header(publication=1, policy=Policy(INTERVAL, 60.0), epoch="e", store_back_for=0.0, blind_for=0.0)
+INCARNATION = "0123456789abcdef0123456789abcdef"
+TIMEOUT = 60.0
+PORTION = 500
+"""Names that memcached's inbox takes at once, with room."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A store with its members in it; `server` is the pid of the process whose tree serves, None where none does."""
+
+    url: str
+    bare: bare.Bare
+    server: int | None
+
+
+def first(member: str) -> Beat:
+    return Beat(member, INCARNATION, 0, INTERVAL)
+
+
+@contextmanager
+def sqlite(folder: Path, members: list[str]) -> Iterator[Place]:
+    path = folder / "beats.sqlite"
+    url = f"sqlite:///{path}"
+    _fill(open_sqlite(path), members)
+    yield Place(url, bare.on_sqlite(path, group=GROUP), None)
+
+
+@contextmanager
+def postgresql(_folder: Path, members: list[str]) -> Iterator[Place]:
+    with databases.served(databases.POSTGRESQL) as server:
+        server.init()
+        _fill(open_server(server.url()), members)
+        server.admin("VACUUM ANALYZE", database=databases.DATABASE)
+        parameters = {**_account(server), "dbname": databases.DATABASE, "password": databases.PASSWORD}
+        yield Place(server.url(), bare.on_postgresql(parameters, group=GROUP), server.pid)
+
+
+@contextmanager
+def mariadb(_folder: Path, members: list[str]) -> Iterator[Place]:
+    with databases.served(databases.MARIADB) as server:
+        server.init()
+        _fill(open_server(server.url()), members)
+        parameters = {**_account(server), "database": databases.DATABASE, "password": databases.PASSWORD.encode()}
+        yield Place(server.url(), bare.on_mysql(parameters, group=GROUP), server.pid)
+
+
+@contextmanager
+def memcached_server(folder: Path, members: list[str]) -> Iterator[Place]:
+    with memcached.serving(folder) as (server,):
+        url = memcached.url([server])
+        with closing(open_store(url, store_id=STORE_ID)) as store:
+            for start in range(0, len(members), PORTION):
+                for member in members[start : start + PORTION]:
+                    store.join(KEY, first(member), timeout=TIMEOUT)
+                store.read([KEY], timeout=TIMEOUT)
+                _publish(store, members[start : start + PORTION])
+        rows = {member: hashed("row", GROUP, member) for member in members}
+        plain = bare.on_memcached((server.host, server.port), rows=rows, head=hashed("head", GROUP))
+        yield Place(url, plain, server.pid)
+
+
+PLACES: dict[str, Callable[[Path, list[str]], AbstractContextManager[Place]]] = {
+    "sqlite": sqlite,
+    "postgresql": postgresql,
+    "mariadb": mariadb,
+    "memcached": memcached_server,
+}
+
+
+def _account(server: databases.Server) -> dict[str, object]:
+    return {"host": "127.0.0.1", "port": server.port, "user": databases.USER}
+
+
+def _fill(opening: Opening, members: list[str]) -> None:
+    """Rows as joins leave them, and a published group; 10,000 joins would take longer than what is measured."""
+    store = DatabaseStore(opening, store_id=STORE_ID)
+    _publish(store, members)
+    beat = {"incarnation": INCARNATION, "sequence": 0, "promised_interval": INTERVAL, "state": str(State.BEATING)}
+    rows = [{"group_key": GROUP, "member": member, **beat} for member in members]
+    opening.call(lambda connection: upsert(connection, member_table, rows, stamp=ServerClock()), timeout=TIMEOUT)
+    store.close()
+
+
+def _publish(store: Store, members: list[str]) -> None:
+    up = Published(Verdict.UP, Reason.BEATING, 0.0)
+    store.publish(KEY, HEADER, changes=dict.fromkeys(members, up), whole=False, timeout=TIMEOUT)
