@@ -3,7 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -144,15 +144,19 @@ def store(driver: Driver) -> Iterator[Store]:
 
 @pytest.fixture(scope="session")
 def postgresql() -> Iterator[Server]:
-    yield from _of_this_session(POSTGRESQL)
+    with having(POSTGRESQL) as server:
+        yield server
 
 
 @pytest.fixture(scope="session")
 def mariadb() -> Iterator[Server]:
-    yield from _of_this_session(MARIADB)
+    with having(MARIADB) as server:
+        yield server
 
 
-def _of_this_session(kind: Kind) -> Iterator[Server]:
+@contextmanager
+def having(kind: Kind) -> Iterator[Server]:
+    """A server of one's own; a test is skipped where there can be none, with REQUIRE_ALL=1 that is a failure."""
     try:
         with served(kind) as server:
             yield server

@@ -8,7 +8,7 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -139,12 +139,12 @@ class Server:
                 found = connection.exec_driver_sql(statement.replace("%", "%%"))
             return [tuple(row) for row in found] if found.returns_rows else []
 
-    def start(self) -> None:
-        """Until it serves; nothing where it does already."""
+    def start(self, *, wrapper: Sequence[str] = (), options: Sequence[str] = ()) -> None:
+        """Until it serves; nothing where it does already. `wrapper` is a program that runs it, `options` its own."""
         if self._child is not None and not processes.ended(self._child):
             return
         command = self.kind.serve(self.programs, self.folder / "data", self.port)
-        self._child = _run(command, self.folder)
+        self._child = _run([*wrapper, *command, *options], self.folder)
         deadline = time.monotonic() + START_SECONDS
         while not self._serves():
             ended = processes.ended(self._child, within=0.05)

@@ -1,5 +1,6 @@
 """PostgreSQL and MariaDB as they fail: standing still, killed, restarted, full, refusing; and the roles there."""
 
+import itertools
 import socket
 import sys
 import threading
@@ -7,7 +8,7 @@ import time
 import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,11 @@ from servicegroup.store.opening import Opening
 from servicegroup.store.schema import members as member_table
 from servicegroup.store.server import open_server
 from sqlalchemy import Connection, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from tests.contract.calls import BEAT, CALLS, HEADER, KEY, SHORT, SLOW_MACHINE, TIMEOUT, UP, WRITES
-from tests.contract.databases import AGENT, DATABASE, KINDS, OPERATOR, PASSWORD, POSTGRESQL, TABLES, USER, Server
+from tests.contract.conftest import having
+from tests.contract.databases import AGENT, DATABASE, KINDS, OPERATOR, PASSWORD, POSTGRESQL, TABLES, USER, Kind, Server
 
 WRONG = "an0ther"
 SECRETS = (PASSWORD, PASSWORD.split()[0], "w%C3%B6rd")
@@ -48,7 +51,7 @@ def refusal(call: Callable[[], object]) -> str:
         call()
     told = "".join(traceback.format_exception(refused.value))
     assert not [secret for secret in SECRETS if secret in told]
-    assert refused.value.__suppress_context__
+    assert refused.value.__suppress_context__ or refused.value.__context__ is None
     message = str(refused.value)
     assert not [word for word in ("INSERT INTO", " FROM ", " SET ", "VALUES", "sqlalche", "\n") if word in message], (
         message
@@ -120,6 +123,27 @@ def test_a_port_that_accepts_and_says_nothing_is_unavailable_within_the_calls_ti
         with opened(url) as store:
             for name in CALLS:
                 assert "127.0.0.1" in late(store, name)
+
+
+@pytest.mark.parametrize("scheme", [*(kind.scheme for kind in KINDS.values()), "memcached"])
+def test_a_host_that_drops_what_is_sent_to_it_is_unavailable_within_the_calls_timeout(scheme: str) -> None:
+    with unreachable() as port:
+        user, path = ("", "/") if scheme == "memcached" else ("nova:secret@", "/beats")
+        with opened(f"{scheme}://{user}127.0.0.1:{port}{path}") as store:
+            for name in CALLS:
+                assert "127.0.0.1" in late(store, name)
+
+
+@contextmanager
+def unreachable() -> Iterator[int]:
+    """A port that answers a connection's first packet with nothing, neither a yes nor a reset: its queue is full."""
+    with ExitStack() as stack:
+        full_up = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(3):
+            waiting = stack.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full_up.getsockname())
+        yield full_up.getsockname()[1]
 
 
 # Killed, restarted, stopped.
@@ -205,6 +229,54 @@ def test_a_server_that_refuses_writes_is_unavailable_for_them_and_still_read(ser
         take_writes(server)
     with opened(server.url()) as store:
         WRITES[name](store, TIMEOUT)
+
+
+NUMBERS = {"postgresql": "generate_series(1, {}) AS s(seq)", "mariadb": "seq_1_to_{}"}
+NO_SPACE: dict[str, dict[str, tuple[str, ...]]] = {
+    # A file may have 17 MiB, one more than a piece of the log: the table's next page is refused, as on a full disk.
+    "postgresql": {"wrapper": ("prlimit", f"--fsize={17 * 2**20}")},
+    "mariadb": {"options": ("--innodb-file-per-table=0", "--innodb-data-file-path=ibdata1:12M")},
+}
+
+
+def fill(server: Server) -> None:
+    """Rows of other groups, until not one more is taken."""
+    numbers, size = NUMBERS[server.kind.name], 2**12
+    for batch in itertools.count():
+        name = f"concat('{batch}-', seq, repeat('x', 200))"
+        row = f"'ballast', {name}, 'x', 1, 10, 'beating', 0 FROM {numbers.format(size)}"
+        try:
+            server.admin(f"INSERT INTO servicegroup_member SELECT {row}", database=DATABASE)
+        except SQLAlchemyError:
+            if size == 1:
+                return
+            size //= 4
+
+
+def join_many(store: Store) -> None:
+    for number in range(1000):
+        store.join(KEY, replace(BEAT, member=f"{number:0>250}"), timeout=TIMEOUT)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_server_without_space_is_unavailable_still_read_and_serves_when_there_is_some(kind: Kind) -> None:
+    with having(kind) as server:
+        server.stop()
+        server.start(**NO_SPACE[kind.name])
+        server.init()
+        with opened(server.url()) as store:
+            store.join(KEY, BEAT, timeout=TIMEOUT)
+            fill(server)
+            refused = refusal(
+                lambda: [store.join(KEY, replace(BEAT, member=f"{n:0>250}"), timeout=TIMEOUT) for n in range(99)]
+            )
+            assert "File too large" in refused or "is full" in refused
+            assert "node-1" in members(store)
+
+            server.stop()
+            server.start()
+            store.join(KEY, replace(BEAT, member="node-2"), timeout=TIMEOUT)
+            assert {"node-1", "node-2"} <= members(store)
 
 
 @contextmanager
