@@ -88,6 +88,8 @@ def check_member(name: str) -> str:
     """The name itself, when it may name a member. Raises InvalidName."""
     if not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"member {_shown(name)}: {len(name)} characters; a name has 1 to {LONGEST_NAME}, shorten it")
+    if name.isprintable():  # as almost all are; a reader of ten thousand would wait for the loop
+        return name
     for place, character in enumerate(name):
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise InvalidName(
@@ -194,10 +196,15 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Health:
-    """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds."""
+    """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds.
+
+    `evictions` counts what memcached threw out for want of room, over the servers that answered; more of them than
+    before may be rows that were lost. A database has none.
+    """
 
     epoch: str
     latency: float
+    evictions: int = 0
 
 
 @dataclass(frozen=True, slots=True)
