@@ -18,6 +18,9 @@ LONGEST_PASS = 1.0
 JITTER = 0.1
 """The part of an interval by which an agent's wait may be shortened, at random."""
 
+LONGEST_PROMISE = 7200.0
+"""Seconds: twice the longest interval that a group can have. Who promises more is not waited for any longer."""
+
 LONGEST_NAME = 253
 """Characters of a member's name, as of a Kubernetes object's."""
 
@@ -94,6 +97,8 @@ def check_member(name: str) -> str:
     """The name itself, when it may name a member. Raises InvalidName."""
     if not 1 <= len(name) <= LONGEST_NAME:
         raise InvalidName(f"member {_shown(name)}: {len(name)} characters; a name has 1 to {LONGEST_NAME}, shorten it")
+    if name.isprintable():  # as almost all are; a reader of ten thousand would wait for the loop
+        return name
     for place, character in enumerate(name):
         if unicodedata.category(character) in ("Cc", "Cs"):
             raise InvalidName(
@@ -136,6 +141,7 @@ class Policy:
         """This policy where beats come every `interval` at best, as an agent promised (rule 5) or a store bears: T and
         C scale with the larger of the two.
         """
+        interval = min(interval, LONGEST_PROMISE)
         if interval <= self.interval:
             return self
         return Policy(interval, self.down_time * interval / self.interval)
@@ -213,7 +219,8 @@ class Reading:
 class Health:
     """The store took a canary from an agent's role on a new connection and gave it back; latency in seconds.
 
-    `evictions` counts what a cache threw away to make room, since its servers started.
+    `evictions` counts what memcached threw out for want of room, over the servers that answered; more of them than
+    before may be rows that were lost. A database has none.
     """
 
     epoch: str

@@ -11,7 +11,7 @@ import pytest
 from servicegroup.config import UrlFile, opened
 from servicegroup.store import MemoryStore, Store, open_store
 
-from tests.contract import memcached
+from tests.contract import certificates, memcached
 from tests.contract.databases import KINDS, MARIADB, POSTGRESQL, Absent, Kind, Server, served
 from tests.mounting import mount
 
@@ -70,10 +70,10 @@ def _at(url: str) -> Driver:
     return Driver(open=lambda store_id: open_store(url, store_id=store_id), url=url)
 
 
-def _memcached(count: int) -> Callable[[pytest.FixtureRequest], Driver]:
+def _memcached(count: int, *, tls: bool = False) -> Callable[[pytest.FixtureRequest], Driver]:
     def make(request: pytest.FixtureRequest) -> Driver:
         # The servers serve all tests of a session, as they may several clusters: store ids keep them apart.
-        address, prefix = memcached.url(request.getfixturevalue("memcached_servers")(count)), secrets.token_hex(8)
+        address, prefix = memcached.url(request.getfixturevalue("memcached_servers")(count, tls)), secrets.token_hex(8)
         return Driver(
             open=lambda store_id: open_store(address, store_id=f"{prefix}-{store_id}"),
             url=address,
@@ -93,6 +93,7 @@ OFFERS = {
     "mariadb": Offer(_mariadb, FOR_ALL),
     "memcached": Offer(_memcached(1), FOR_ALL),
     "memcached-3": Offer(_memcached(3), FOR_ALL),
+    "memcached-tls": Offer(_memcached(1, tls=True), FOR_ALL),
 }
 
 
@@ -115,17 +116,20 @@ def need_memcached() -> None:
 
 
 @pytest.fixture(scope="session")
-def memcached_servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[[int], list[memcached.Server]]]:
+def memcached_servers(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Callable[[int, bool], list[memcached.Server]]]:
     """So many servers, started when first asked for and stopped with the session."""
-    started: dict[int, list[memcached.Server]] = {}
+    started: dict[tuple[int, bool], list[memcached.Server]] = {}
     with ExitStack() as stack:
 
-        def servers(count: int) -> list[memcached.Server]:
-            if count not in started:
+        def servers(count: int, tls: bool) -> list[memcached.Server]:  # noqa: FBT001
+            if (count, tls) not in started:
                 need_memcached()
                 folder = tmp_path_factory.mktemp("memcached")
-                started[count] = stack.enter_context(memcached.serving(folder, count))
-            return started[count]
+                signed = certificates.issue(folder / "certificates") if tls else None
+                started[count, tls] = stack.enter_context(memcached.serving(folder, count, certificates=signed))
+            return started[count, tls]
 
         yield servers
 

@@ -3,15 +3,18 @@
 import os
 import shutil
 import signal
+import ssl
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlencode
 
 from pymemcache import Client
 from pymemcache.exceptions import MemcacheError
 
+from tests.contract.certificates import Certificates
 from tests.contract.ports import free_port
 from tests.localcluster import processes
 
@@ -23,13 +26,14 @@ UNPRIVILEGED = ("-u", "nobody") if os.geteuid() == 0 else ()
 
 @dataclass
 class Server:
-    """One memcached that can be killed and started again on its port."""
+    """One memcached that can be killed and started again on its port; with certificates it serves by TLS alone."""
 
     folder: Path
     options: tuple[str, ...] = ()
     host: str = "127.0.0.1"
     port: int = field(default_factory=free_port)
     child: processes.Child | None = None
+    certificates: Certificates | None = None
 
     @property
     def address(self) -> str:
@@ -44,6 +48,8 @@ class Server:
         """Returns when it answers. A port that somebody took in between is another port, at the first start."""
         assert PROGRAM is not None, HOW_TO_GET_IT
         argv = [PROGRAM, "-l", self.host, "-p", str(self.port), "-U", "0", "-t", "1", *UNPRIVILEGED, *self.options]
+        if self.certificates is not None:
+            argv += ["-Z", "-o", f"ssl_chain_cert={self.certificates.server},ssl_key={self.certificates.server}"]
         log = self.folder / f"memcached-{self.port}.log"
         self.child = processes.start(argv, log=log, environ=dict(os.environ), folder=self.folder)
         deadline = time.monotonic() + STARTS_WITHIN
@@ -63,7 +69,8 @@ class Server:
     @contextmanager
     def client(self) -> Iterator[Client]:
         """A bare client, as anybody has who can reach the server."""
-        client = Client((self.host, self.port), connect_timeout=10, timeout=10, default_noreply=False)
+        tls = None if self.certificates is None else _anybodys(self.certificates)
+        client = Client((self.host, self.port), connect_timeout=10, timeout=10, default_noreply=False, tls_context=tls)
         try:
             yield client
         finally:
@@ -83,16 +90,30 @@ class Server:
         processes.kill(self.child)
 
     def stop(self) -> None:
+        """It has nothing to save, and would take a second over SIGTERM."""
         if self.child is not None:
-            processes.stop(self.child)
+            processes.kill(self.child)
+
+
+def _anybodys(certificates: Certificates) -> ssl.SSLContext:
+    """With the client's certificate, and without looking at the server's: a test may have it wrong."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.load_cert_chain(certificates.client)
+    return context
 
 
 @contextmanager
 def serving(
-    folder: Path, count: int = 1, *, options: tuple[str, ...] = (), host: str = "127.0.0.1"
+    folder: Path,
+    count: int = 1,
+    *,
+    options: tuple[str, ...] = (),
+    host: str = "127.0.0.1",
+    certificates: Certificates | None = None,
 ) -> Iterator[list[Server]]:
     """So many servers, which end with the block however it ends."""
-    servers = [Server(folder, options, host) for _ in range(count)]
+    servers = [Server(folder, options, host, certificates=certificates) for _ in range(count)]
     try:
         for server in servers:
             server.start()
@@ -103,4 +124,10 @@ def serving(
 
 
 def url(servers: list[Server]) -> str:
-    return f"memcached://{','.join(server.address for server in servers)}/"
+    places = ",".join(server.address for server in servers)
+    certificates = servers[0].certificates
+    return f"memcached://{places}/" if certificates is None else tls_url(places, ssl_ca=certificates.ca)
+
+
+def tls_url(places: str, **options: Path | str) -> str:
+    return f"memcacheds://{places}/?{urlencode(options)}"

@@ -2,6 +2,7 @@
 several away; and how names reach the operator all the same.
 """
 
+import json
 import signal
 import socket
 import threading
@@ -19,8 +20,8 @@ from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass
 from servicegroup.record import Header
-from servicegroup.store import Store, StoreUnavailable, open_store
-from servicegroup.store.mc_wire import TTL, key
+from servicegroup.store import Store, StoreUnavailable, mc_servers, open_store
+from servicegroup.store.mc_wire import TTL, encode_row, key
 
 from tests.contract import memcached
 from tests.contract.conftest import need_memcached
@@ -355,16 +356,56 @@ def wait_until(condition: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
+@pytest.mark.parametrize("call", CALLS.values(), ids=CALLS.keys())
+def test_an_ipv6_address_serves_and_is_named_when_it_does_not(tmp_path: Path, call: Call) -> None:
+    with serving(tmp_path, host="::1") as (server,), opened(server) as store:
+        store.join(KEY, BEAT, timeout=TIMEOUT)
+        call(store, TIMEOUT)
+        server.kill()
+        with pytest.raises(StoreUnavailable, match=rf"\[::1\]:{server.port}: "):
+            call(store, TIMEOUT)
+
+
+def resolver(addresses: Callable[[], list[str]]) -> Callable[..., Any]:
+    """The system's, but for one name that means these addresses at the moment."""
+    system = socket.getaddrinfo
+
+    def resolve(host: str, port: int, *rest: Any, **named: Any) -> Any:
+        hosts = addresses() if host == "memcached.example" else [host]
+        return [answer for one in hosts for answer in system(one, port, *rest, **named)]
+
+    return resolve
+
+
+def test_a_name_that_means_another_server_since_one_failed_is_followed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    old, new = Server(tmp_path, host="::1"), Server(tmp_path)
+    new.port = old.port
+    addresses = ["::1"]
+    monkeypatch.setattr(socket, "getaddrinfo", resolver(lambda: addresses))
+    monkeypatch.setattr(mc_servers, "RESOLVE_EVERY", 0.1)
+    try:
+        old.start()
+        with closing(open_store(f"memcached://memcached.example:{old.port}/", store_id="one")) as store:
+            store.join(KEY, BEAT, timeout=TIMEOUT)
+            old.kill()
+            assert not healthy(store)
+            new.start()
+            addresses[:] = ["127.0.0.1"]
+            wait_until(lambda: healthy(store))
+            store.join(KEY, at(2), timeout=TIMEOUT)
+        with opened(new) as direct:
+            assert set(facts(direct)) == {"node-1"}
+    finally:
+        old.stop()
+        new.stop()
+
+
 def test_a_name_of_several_addresses_means_all_of_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     six, four = Server(tmp_path, host="::1"), Server(tmp_path)
     four.port = six.port
-    resolver = socket.getaddrinfo
-
-    def resolve(host: str, port: int, *rest: Any, **named: Any) -> Any:
-        names = ["127.0.0.1", "::1"] if host == "memcached.example" else [host]
-        return [answer for name in names for answer in resolver(name, port, *rest, **named)]
-
-    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    monkeypatch.setattr(socket, "getaddrinfo", resolver(lambda: ["127.0.0.1", "::1"]))
     try:
         six.start()
         four.start()
@@ -399,6 +440,13 @@ FOREIGN = {
     "brackets alone": b"[" * 100_000,
     "an answer of memcached's": b"EN\r\nVA 2 t1 c1\r\nMN\r\n",
     "a number that is none": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":NaN,"t":"beating","n":1}',
+    "an interval of no time": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":0,"t":"beating","n":1}',
+    "an interval below": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":-10,"t":"beating","n":1}',
+    "an interval without end": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":1,"p":1e999,"t":"beating","n":1}',
+    "a sequence below 0": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":-1,"p":10,"t":"beating","n":1}',
+    "a sequence of letters": b'{"g":"one/nova/compute","m":"node-1","i":"x","s":"1","p":10,"t":"beating","n":1}',
+    "half a character": b'{"g":"one/nova/compute","m":"node-1","i":"\\ud800","s":1,"p":10,"t":"beating","n":1}',
+    "the highest term": b'{"g":"one/nova/compute","m":"node-2","i":"x","s":1,"p":10,"t":"beating","n":%d}' % 2**63,
     "another member's row": b'{"g":"one/nova/compute","m":"node-2","i":"x","s":1,"p":10,"t":"beating","n":1}',
     "a megabyte": b"x" * 1_000_000,
 }
@@ -432,6 +480,54 @@ def test_a_foreign_head_or_inbox_costs_an_interval_at_most(one: Server, kind: st
         assert said(store) == {"a": UP}
 
 
+NO_NAMES = ("", "x" * 254, "\N{ROCKET}" * 254, "a\nb", "a\x00", "\x7f", "\x9b", "\ud800")
+
+
+def test_names_that_can_be_nobodys_are_left_out_of_the_inbox(one: Server) -> None:
+    with opened(one) as store, one.client() as client:
+        store.join(KEY, BEAT, timeout=TIMEOUT)
+        for name in (*NO_NAMES, 5, None, ["node-1"]):
+            client.append(key("inbox", GROUP), b"\n" + json.dumps(name).encode() + b"\n")
+        for name in NO_NAMES:
+            value = json.loads(encode_row(GROUP, BEAT, term=1)) | {"m": name}
+            client.set(key("row", GROUP, name), json.dumps(value), expire=TTL)
+
+        assert set(facts(store)) == {"node-1"}
+        publish(store, {"node-1": UP}, whole=True)
+        assert said(store) == {"node-1": UP}
+
+
+def test_what_is_wrong_in_a_record_is_left_out_one_by_one(one: Server) -> None:
+    with opened(one) as store, one.client() as client:
+        store.join(KEY, at(1, "odd"), timeout=TIMEOUT)
+        publish(store, {"a": UP, "odd": UP}, whole=True)
+        (chunk,) = chunks(one)
+        value = json.loads(stored(one, key("chunk", GROUP, chunk)) or b"")
+        value["m"] |= dict.fromkeys(NO_NAMES, value["m"]["a"])
+        for odd in (5, [], "verdict", ["Asleep", "x", 0.0, False, False, None], ["Up", "Beating", "0", 0, 0, None]):
+            value["m"]["odd"] = odd
+            client.set(key("chunk", GROUP, chunk), json.dumps(value), expire=TTL)
+            with opened(one) as reader:
+                assert said(reader) == {"a": UP}
+                assert set(facts(reader)) == {"odd"}
+        with opened(one) as operator:
+            publish(operator, {"odd": DOWN})
+        assert said(store) == {"a": UP, "odd": DOWN}
+
+
+@pytest.mark.parametrize("interval", [b"0", b"-10.0", b"1e999", b"NaN", b'"10"', b"null"])
+def test_an_interval_that_is_none_is_not_told_to_agents(one: Server, interval: bytes) -> None:
+    with opened(one) as store, one.client() as client:
+        store.join(KEY, BEAT, timeout=TIMEOUT)
+        publish(store)
+        head = stored(one, key("head", GROUP)) or b""
+        client.set(key("head", GROUP), head.replace(b'"interval":10.0', b'"interval":' + interval), expire=TTL)
+
+        assert store.beat(KEY, at(2), timeout=TIMEOUT).interval is None
+        publish(store)
+        assert store.beat(KEY, at(3), timeout=TIMEOUT).interval == 10.0
+
+
 def fill(server: Server) -> None:
     """Write until nothing more fits, in items of every size that we write: each size has a page of its own."""
     with server.client() as client:
@@ -457,17 +553,24 @@ def test_a_full_server_that_may_not_evict_is_trouble_until_there_is_room(tmp_pat
         call(store, TIMEOUT)
 
 
+def ballast(server: Server) -> None:
+    """More than fits, beside what we write and at once: items of the sizes of a row and of what is longer."""
+    pieces = ((f"junk-{size}-{number}", b"x" * size) for number in range(12_000) for size in (150, 1500))
+    words = [b"set %s 0 0 %d noreply\r\n%s\r\n" % (name.encode(), len(value), value) for name, value in pieces]
+    with socket.create_connection((server.host, server.port), timeout=TIMEOUT) as raw:
+        raw.sendall(b"".join(words) + b"version\r\n")
+        assert raw.recv(100).startswith(b"VERSION")
+
+
 @pytest.mark.timeout(120)
 def test_members_that_were_evicted_are_back_after_an_interval(tmp_path: Path) -> None:
     with serving(tmp_path, options=("-m", "2")) as (server,), opened(server) as store, opened(server) as agents:
         for number in range(50):
             agents.join(KEY, at(1, f"node-{number}"), timeout=TIMEOUT)
         publish(store)
-        with server.client() as client:
-            for number in range(30_000):
-                client.set(f"junk-{number}", b"x" * 150, noreply=number % 100 != 0)
-                client.set(f"more-{number}", b"x" * 1500, noreply=True)
-            assert int(client.stats()[b"evictions"]) > 0
+        assert store.health(timeout=TIMEOUT).evictions == 0
+        ballast(server)
+        assert store.health(timeout=TIMEOUT).evictions > 0
         assert len(facts(store)) < 50
         for number in range(50):
             beat_or_join(agents, at(2, f"node-{number}"))
@@ -477,6 +580,23 @@ def test_members_that_were_evicted_are_back_after_an_interval(tmp_path: Path) ->
 
         with opened(server) as new:
             assert len(facts(new)) == 50
+
+
+@pytest.mark.timeout(120)
+def test_one_of_two_that_evicts_is_counted_and_takes_no_member_with_it(tmp_path: Path) -> None:
+    with serving(tmp_path, options=("-m", "2")) as (small,), serving(tmp_path) as (large,), ExitStack() as ends:
+        observer, beat = ends.enter_context(settled(small, large))
+        before = observer.store.health(timeout=TIMEOUT).evictions
+        for _ in range(2):
+            ballast(small)
+            observer.passes(3)
+            beat()
+            observer.passes(3, step=3.3)
+        with opened(small) as alone:
+            evicted = alone.health(timeout=TIMEOUT).evictions
+
+        assert observer.store.health(timeout=TIMEOUT).evictions == before + evicted > 0
+        assert observer.changes == []
 
 
 def test_a_server_out_of_connections_is_trouble_until_one_is_free(tmp_path: Path) -> None:

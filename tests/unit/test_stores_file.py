@@ -8,7 +8,7 @@ import pytest
 from servicegroup.config import InvalidSetting
 from servicegroup.operator.stores import StoreConfig, default_stores, read_stores
 from servicegroup.store import InvalidStore, StoreUnavailable, open_store
-from servicegroup.store.mc_address import parse
+from servicegroup.store.mc_address import Tls, parse
 
 SECRET = "hunter2"  # noqa: S105 - what must not be shown
 URL = f"postgresql+psycopg://nova:{SECRET}@db/nova"
@@ -34,14 +34,15 @@ REFUSED = {
     "it holds a day that no calendar has": Refused("stores: 2027-13-45\n", ("no YAML",)),
     "it is no text": Refused(b"stores: \xff\xfe" + URL.encode(), ("no YAML",)),
     "a store is a URL": Refused(
-        f"stores: {{default: '{URL}'}}\n", ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond")
+        f"stores: {{default: '{URL}'}}\n",
+        ("stores.default", "driver, url or urlFile or servers, tls, maxBeatsPerSecond"),
     ),
     "a store is nothing": Refused(
-        "stores: {default: }\n", ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond")
+        "stores: {default: }\n", ("stores.default", "driver, url or urlFile or servers, tls, maxBeatsPerSecond")
     ),
     "a store has a field of another name": Refused(
         f"stores: {{default: {{driver: db, uri: '{URL}'}}}}\n",
-        ("stores.default", "driver, url or urlFile or servers, maxBeatsPerSecond"),
+        ("stores.default", "driver, url or urlFile or servers, tls, maxBeatsPerSecond"),
     ),
     "a store has a name with capitals": Refused("stores: {Default: {driver: db, url: x}}\n", ("stores.Default", "a-z")),
     "a store has a name that ends with a hyphen": Refused("stores: {a-: {driver: db, url: x}}\n", ("stores.a-", "a-z")),
@@ -66,6 +67,19 @@ REFUSED = {
     "a server is a number": Refused("stores: {a: {driver: mc, servers: [11211]}}\n", ("stores.a.servers", "a list")),
     "a server has a port that is none": Refused("stores: {a: {driver: mc, servers: ['x:0']}}\n", ("host:port",)),
     "a server is a URL": Refused(f"stores: {{a: {{driver: mc, servers: ['{URL}']}}}}\n", ("memcached servers",)),
+    "TLS of a database": Refused("stores: {a: {driver: db, url: x, tls: {}}}\n", ("stores.a", "servers of memcached")),
+    "TLS beside a URL": Refused("stores: {a: {driver: mc, url: x, tls: {}}}\n", ("stores.a", "servers of memcached")),
+    "TLS of no servers": Refused("stores: {a: {driver: mc, servers: [], tls: {}}}\n", ("stores.a.servers",)),
+    "TLS is a word": Refused("stores: {a: {driver: mc, servers: [x], tls: yes}}\n", ("stores.a.tls", "caFile")),
+    "TLS has a field of another name": Refused(
+        f"stores: {{a: {{driver: mc, servers: [x], tls: {{password: {SECRET}}}}}}}\n", ("stores.a.tls", "caFile")
+    ),
+    "TLS has a file that is a number": Refused(
+        "stores: {a: {driver: mc, servers: [x], tls: {caFile: 5}}}\n", ("stores.a.tls", "text")
+    ),
+    "TLS has a key and no certificate": Refused(
+        "stores: {a: {driver: mc, servers: [x], tls: {keyFile: /k}}}\n", ("stores.a.servers", "ssl_cert")
+    ),
     "a store's URL is a number": Refused("stores: {default: {driver: db, url: 5}}\n", ("either url or urlFile",)),
 }
 
@@ -97,7 +111,9 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "  edge-2: {driver: db, url: 'sqlite:////var/lib/servicegroup/edge.db'}\n"
         "  7: {driver: db, url: 'sqlite:////var/lib/servicegroup/seven.db'}\n"
         "  cache: {driver: mc, servers: ['mc-0:11211', '[::1]', mc-1]}\n"
-        "  in-process: {driver: mc, servers: []}\n",
+        "  in-process: {driver: mc, servers: []}\n"
+        "  secure: {driver: mc, servers: [mc-0, mc-1], tls: {caFile: /a+b/c a.pem, certFile: /c, keyFile: /k}}\n"
+        "  public: {driver: mc, servers: [mc-0], tls: }\n",
         encoding="utf-8",
     )
 
@@ -107,7 +123,14 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "7": StoreConfig("7", "db", url="sqlite:////var/lib/servicegroup/seven.db"),
         "cache": StoreConfig("cache", "mc", url="memcached://mc-0:11211,[::1],mc-1/"),
         "in-process": StoreConfig("in-process", "mc", url="memory:"),
+        "secure": StoreConfig(
+            "secure", "mc", url="memcacheds://mc-0,mc-1/?ssl_ca=/a%2Bb/c+a.pem&ssl_cert=/c&ssl_key=/k"
+        ),
+        "public": StoreConfig("public", "mc", url="memcacheds://mc-0/?"),
     }
+    assert parse("memcacheds://mc-0,mc-1/?ssl_ca=/a%2Bb/c+a.pem&ssl_cert=/c&ssl_key=/k").tls == Tls(
+        "/a+b/c a.pem", "/c", "/k"
+    )
 
 
 def test_without_a_file_there_is_one_store_of_sqlite() -> None:
@@ -149,7 +172,24 @@ REFUSED_URLS = {
     "memcached and an empty server": ("memcached://mc,,mc2/", "host:port"),
     "memcached and a port too high": ("memcached://mc:65536/", "host:port"),
     "memcached and a bare IPv6 address": ("memcached://fd00::1/", "host:port"),
-    "memcached by TLS": ("memcacheds://mc/", "not served yet"),
+    "memcached and options without TLS": (f"memcached://mc/?ssl_ca={SECRET}", "takes no options: for TLS"),
+    "memcached and a question mark": ("memcached://mc?", "memcached://host:port"),
+    "memcached by TLS and nobody": (f"memcacheds://?ssl_ca=/{SECRET}", "not the address of memcached servers"),
+    "memcached by TLS and another option": (
+        f"memcacheds://mc/?ssl_check_hostname={SECRET}",
+        "option 'ssl_check_hostname' is not allowed; allowed: ssl_ca",
+    ),
+    "memcached by TLS and an empty option": ("memcacheds://mc/?ssl_ca=", "option ssl_ca is empty"),
+    "memcached by TLS and a NUL in a file's name": (
+        "memcacheds://mc/?ssl_ca=/a%00b",
+        "option ssl_ca is empty or no text",
+    ),
+    "memcached by TLS and an option twice": ("memcacheds://mc/?ssl_ca=/a&ssl_ca=/b", "given twice"),
+    "memcached by TLS and a key alone": (f"memcacheds://mc/?ssl_key=/{SECRET}", "ssl_key is given without ssl_cert"),
+    "memcached by TLS and a name that is none": (
+        f"memcacheds://mc/?ssl_server_name=.{SECRET}",
+        "ssl_server_name is no host's name",
+    ),
 }
 
 
@@ -187,4 +227,20 @@ ADDRESSES = {
 
 @pytest.mark.parametrize(("url", "servers"), ADDRESSES.values(), ids=ADDRESSES.keys())
 def test_servers_are_read_from_a_url(url: str, servers: list[str]) -> None:
-    assert [str(one) for one in parse(url)] == servers
+    location = parse(url)
+
+    assert [str(one) for one in location.servers] == servers
+    assert location.tls is None
+
+
+OPTIONS = {
+    "none": ("memcacheds://mc", Tls()),
+    "an authority": ("memcacheds://mc/?ssl_ca=/tls/ca.pem", Tls("/tls/ca.pem")),
+    "all": ("memcacheds://mc:5?ssl_ca=%2Fa&ssl_cert=/b&ssl_key=/c&ssl_server_name=mc.a", Tls("/a", "/b", "/c", "mc.a")),
+    "an address as the name": ("memcacheds://mc/?ssl_server_name=fd00::1", Tls(server_name="fd00::1")),
+}
+
+
+@pytest.mark.parametrize(("url", "tls"), OPTIONS.values(), ids=OPTIONS.keys())
+def test_tls_is_read_from_a_url(url: str, tls: Tls) -> None:
+    assert parse(url).tls == tls

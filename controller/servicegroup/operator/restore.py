@@ -10,16 +10,13 @@ from typing import Any
 
 from servicegroup.evaluation import View
 from servicegroup.liveness import restore
-from servicegroup.model import Policy
+from servicegroup.model import LONGEST_PROMISE, Policy
 from servicegroup.observation import Watch
 from servicegroup.operator.status import published_in, seconds
 from servicegroup.record import Record
 
 UNREACHABLE = 2**53
 """Publications: one each second for 285 million years, and exact in every JSON parser."""
-
-LONGEST_PROMISE = 7200
-"""Seconds: twice the longest interval that a group can have; nobody promises more."""
 
 CHECKED_EVERY = 60.0
 """Seconds by which a status may be older than the last healthy pass that it speaks of (design, section 5)."""

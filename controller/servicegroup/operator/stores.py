@@ -3,7 +3,7 @@
     stores:
       default: {driver: db, urlFile: /etc/servicegroup/stores/default/url}
       edge: {driver: db, url: "sqlite:////var/lib/servicegroup/edge.db"}
-      cache: {driver: mc, servers: ["memcached-0:11211", "[fd00::1]:11211"]}
+      cache: {driver: mc, servers: ["memcached-0:11211", "[fd00::1]:11211"], tls: {caFile: /etc/mc/ca.pem}}
 
 Without a file there is one store, `default`: SQLite. A URL's file is read when the store is opened, so that a Secret
 that is mounted late, or wrongly, is an error of the groups that use it and of nobody else; from then on it is followed.
@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import yaml
 
@@ -25,8 +26,11 @@ DRIVERS = ("db", "mc")
 ADDRESSES = {"db": ("url", "urlFile"), "mc": ("url", "urlFile", "servers")}
 """How each driver's store may be named."""
 
-FIELDS = frozenset({"driver", "url", "urlFile", "servers", "maxBeatsPerSecond"})
+FIELDS = frozenset({"driver", "url", "urlFile", "servers", "tls", "maxBeatsPerSecond"})
 MOST_BEATS = 1_000_000
+
+TLS = {"caFile": "ssl_ca", "certFile": "ssl_cert", "keyFile": "ssl_key", "serverName": "ssl_server_name"}
+"""Of `servers`, with the options of a URL."""
 
 NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 
@@ -84,7 +88,7 @@ def _store(name: str, given: Any, *, path: Path) -> StoreConfig:
         )
     if not isinstance(given, Mapping) or set(given) - FIELDS:
         raise InvalidSetting(
-            f"{where}: allowed are driver, url or urlFile or servers, maxBeatsPerSecond; take out what else is there"
+            f"{where}: allowed are driver, url or urlFile or servers, tls, maxBeatsPerSecond; take out the rest"
         )
     if given.get("driver") not in DRIVERS:
         shown = str(given.get("driver"))[:60]
@@ -93,8 +97,9 @@ def _store(name: str, given: Any, *, path: Path) -> StoreConfig:
     if "servers" in given and "servers" in ADDRESSES[driver]:
         if {"url", "urlFile"} & set(given):
             raise InvalidSetting(f"{where}: give either servers, or url, or urlFile")
-        url = _servers(given["servers"], where=f"{where}.servers")
-        return StoreConfig(name, driver, url=url, beats_per_second=beats)
+        return StoreConfig(name, driver, url=_servers(given, where=where), beats_per_second=beats)
+    if "tls" in given:
+        raise InvalidSetting(f"{where}: tls goes with servers of memcached; a URL has its own options for TLS")
     addresses = [given[field] for field in ("url", "urlFile") if field in given]
     if "servers" in given or len(addresses) != 1 or not isinstance(addresses[0], str) or not addresses[0]:
         raise InvalidSetting(f"{where}: give either url or urlFile, as text")
@@ -112,15 +117,30 @@ def _beats(given: Any, *, where: str) -> float | None:
     return float(given)
 
 
-def _servers(given: Any, *, where: str) -> str:
+def _servers(given: Mapping[str, Any], *, where: str) -> str:
     """The URL of memcached servers; without any it is the store in this process, as in Nova's `mc` driver."""
-    if not isinstance(given, list) or not all(isinstance(one, str) for one in given):
-        raise InvalidSetting(f"{where}: a list of host:port, each of them text; correct it")
-    if not given:
+    servers = given["servers"]
+    if not isinstance(servers, list) or not all(isinstance(one, str) for one in servers):
+        raise InvalidSetting(f"{where}.servers: a list of host:port, each of them text; correct it")
+    if not servers and "tls" not in given:
         return "memory:"
-    url = f"memcached://{','.join(given)}/"
+    url = f"memcached://{','.join(servers)}/"
+    if "tls" in given:
+        url = f"memcacheds://{','.join(servers)}/?{_tls(given['tls'], where=f'{where}.tls')}"
     try:
         parse(url)
     except ValueError as error:
-        raise InvalidSetting(f"{where}: {error}") from None
+        raise InvalidSetting(f"{where}.servers: {error}") from None
     return url
+
+
+def _tls(given: Any, *, where: str) -> str:
+    """Empty, it is TLS by the authorities that the system trusts."""
+    options = {} if given is None else given
+    if not isinstance(options, Mapping) or set(options) - set(TLS) or not all(map(_is_text, options.values())):
+        raise InvalidSetting(f"{where}: allowed are {', '.join(TLS)}, each of them text; correct it")
+    return urlencode({TLS[name]: value for name, value in options.items()}, safe="/")
+
+
+def _is_text(given: Any) -> bool:
+    return isinstance(given, str) and given != ""

@@ -12,8 +12,8 @@ SERVERS = ("postgresql+psycopg", "mysql+pymysql")
 
 ALLOWED = (
     "sqlite:////absolute/path (a file), postgresql+psycopg://user:password@host/database, "
-    "mysql+pymysql://user:password@host/database (MariaDB too), memcached://host:port,host2:port/ (servers), "
-    "or memory: (in the operator's own process)"
+    "mysql+pymysql://user:password@host/database (MariaDB too), memcached://host:port,host2:port/ (servers; "
+    "memcacheds:// by TLS), or memory: (in the operator's own process)"
 )
 
 

@@ -5,7 +5,6 @@ Two things of pymemcache 4.0.0 are mended here. Its timeout starts again with ea
 are read by their own lengths, which also bears a value that looks like an answer.
 """
 
-import select
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -14,6 +13,8 @@ from pymemcache import Client
 from pymemcache.exceptions import MemcacheServerError, MemcacheUnexpectedCloseError
 
 from servicegroup.store.mc_address import Address
+from servicegroup.store.mc_socket import Timed
+from servicegroup.store.mc_tls import Secure
 from servicegroup.store.mc_wire import Item
 
 BATCH = 500
@@ -22,31 +23,11 @@ BATCH = 500
 PIECE = 65536
 
 
-class _Timed:
-    """A socket of which every wait ends at the call's deadline."""
-
-    def __init__(self, sock: socket.socket, owner: "Connection") -> None:
-        self._sock = sock
-        self._owner = owner
-
-    def recv(self, size: int) -> bytes:
-        self._sock.settimeout(self._owner.left())
-        return self._sock.recv(size)
-
-    def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._owner.left())
-        self._sock.sendall(data)
-
-    def fileno(self) -> int:
-        return self._sock.fileno()
-
-    def close(self) -> None:
-        self._sock.close()
-
-
 class Connection(Client):  # type: ignore[misc] # pymemcache's class has no types
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, *, secure: Secure | None = None) -> None:
         super().__init__((address.host, address.port), default_noreply=False, ignore_exc=False)
+        self._address = address
+        self._secure = secure
         self.deadline = 0.0
 
     def left(self) -> float:
@@ -58,17 +39,20 @@ class Connection(Client):  # type: ignore[misc] # pymemcache's class has no type
     def _connect(self) -> None:
         self.close()
         sock = socket.create_connection(self.server, timeout=self.left())
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self.sock = _Timed(sock, self)
+        try:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            if self._secure is not None:
+                sock.settimeout(self.left())
+                sock = self._secure.wrap(sock, name=self._address.name)
+        except BaseException:
+            sock.close()
+            raise
+        self.sock = Timed(sock, left=self.left, secure=self._secure)
 
     @property
     def spoilt(self) -> bool:
         """Whether an idle connection was closed by the server, or holds what nobody asked for."""
-        if self.sock is None:
-            return True
-        look = select.poll()
-        look.register(self.sock, select.POLLIN)
-        return bool(look.poll(0))
+        return self.sock is None or not self.sock.quiet
 
     def fetch(self, keys: Sequence[str]) -> list[Item | None]:
         """The items of many keys, in their order."""
@@ -105,7 +89,7 @@ def _mg(key: str, flags: bytes) -> bytes:
 class _Answers:
     """Answers to `mg` and `md`, one after the other, from a stream of pieces."""
 
-    def __init__(self, sock: _Timed) -> None:
+    def __init__(self, sock: Timed) -> None:
         self._sock = sock
         self._buffer = bytearray()
         self._at = 0

@@ -15,11 +15,12 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 from servicegroup.liveness import Published
 from servicegroup.model import InvalidName, Policy, Reason, Verdict, check_member
 from servicegroup.record import Header
-from servicegroup.store.mc_wire import Item, dump, load, number, text, whole
+from servicegroup.store.mc_wire import Item, dump, load, number, span, text, whole
 
 Entries = Mapping[str, Published | None]
 
@@ -59,7 +60,7 @@ def decode_head(item: Item | None, *, group: str) -> Head | None:
         given = found["header"]
         header = Header(
             publication=whole(given["publication"]),
-            policy=Policy(number(given["policy"]["interval"]), number(given["policy"]["down_time"])),
+            policy=Policy(span(given["policy"]["interval"]), span(given["policy"]["down_time"])),
             epoch=text(given["epoch"]),
             store_back_for=number(given["store_back_for"]),
             blind_for=number(given["blind_for"]),
@@ -82,9 +83,25 @@ def decode_chunk(item: Item | None, *, group: str, chunk: str) -> Entries | None
         found = load(item.value) if item is not None else {}
         if (found["g"], found["c"]) != (group, chunk):
             return None
-        return {text(name): _published(said) for name, said in found["m"].items()}
+        return dict(_entry(name, said) for name, said in found["m"].items() if _is_name(name))
     except (ValueError, TypeError, LookupError, AttributeError):
         return None
+
+
+def _is_name(name: str) -> bool:
+    try:
+        check_member(name)
+    except InvalidName:
+        return False
+    return True
+
+
+def _entry(name: str, said: Any) -> tuple[str, Published | None]:
+    """A verdict that is none leaves the name: its member is judged anew."""
+    try:
+        return name, _published(said)
+    except (ValueError, TypeError, LookupError):
+        return name, None
 
 
 def _said(said: Published | None) -> list[object] | None:
@@ -94,7 +111,7 @@ def _said(said: Published | None) -> list[object] | None:
     return [str(said.verdict), str(said.reason), said.since, said.disabled, said.draining, beneath]
 
 
-def _published(said: list[object] | None) -> Published | None:
+def _published(said: Any) -> Published | None:
     if said is None:
         return None
     verdict, reason, since, disabled, draining, beneath = said
@@ -131,7 +148,7 @@ def decode_inbox(value: bytes) -> tuple[str, set[str]]:
     names = set()
     for line in rest.split(b"\n"):
         try:
-            names.add(check_member(json.loads(line)))
+            names.add(check_member(text(json.loads(line))))
         except (ValueError, TypeError, InvalidName, RecursionError):
             continue
     return ours, names

@@ -7,7 +7,7 @@ often, with a quarter of that share: in between, a call that others answer does 
 
 import threading
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -15,8 +15,9 @@ from typing import TypeVar
 from pymemcache.exceptions import MemcacheError, MemcacheUnexpectedCloseError
 
 from servicegroup.store.base import StoreUnavailable
-from servicegroup.store.mc_address import Address, resolve
+from servicegroup.store.mc_address import Address, Location, resolve
 from servicegroup.store.mc_connection import Connection
+from servicegroup.store.mc_tls import Secure
 
 T = TypeVar("T")
 
@@ -41,9 +42,11 @@ class _Standing:
 
 
 class Servers:
-    def __init__(self, named: Sequence[Address]) -> None:
-        self.shown = "memcached://" + ",".join(str(one) for one in named)
-        self._named = named
+    def __init__(self, location: Location) -> None:
+        scheme = "memcached://" if location.tls is None else "memcacheds://"
+        self.shown = scheme + ",".join(str(one) for one in location.servers)
+        self._named = location.servers
+        self._secure = None if location.tls is None else Secure(location.tls)
         self._lock = threading.Lock()
         self._standing: dict[Address, _Standing] = {}
         self._resolved: dict[Address, tuple[Address, ...]] = {}
@@ -118,7 +121,7 @@ class Servers:
 
     def _ask(self, one: Address, do: Callable[[Address, Connection], T], *, until: float, fresh: bool) -> T:
         standing = self._at(one)
-        connection = Connection(one) if fresh else self._idle(standing) or Connection(one)
+        connection = (None if fresh else self._idle(standing)) or Connection(one, secure=self._secure)
         connection.deadline = until
         try:
             found = do(one, connection)
@@ -161,4 +164,4 @@ def _cause(error: Exception) -> str:
     if text is None:
         said = error.args[0] if error.args else ""
         text = said.decode("ascii", "replace") if isinstance(said, bytes) else str(said)
-    return " ".join(text.split())[:200] or type(error).__name__
+    return " ".join(text.split())[:300] or type(error).__name__

@@ -107,8 +107,8 @@ def decode_row(item: Item | None, *, group: str, member: str) -> Row | None:
         found = load(item.value)
         if (found["g"], found["m"]) != (group, member):
             return None
-        beat = Beat(member, text(found["i"]), whole(found["s"]), number(found["p"]), State(found["t"]))
-        return Row(beat, whole(found["n"]), age(item), item.cas)
+        beat = Beat(member, text(found["i"]), count(found["s"]), span(found["p"]), State(found["t"]))
+        return Row(beat, count(found["n"]), age(item), item.cas)
     except (ValueError, TypeError, LookupError):
         return None
 
@@ -128,6 +128,7 @@ def load(value: bytes) -> Any:
 def text(found: Any) -> str:
     if not isinstance(found, str):
         raise TypeError("no text")
+    found.encode()  # half a character, which JSON can hold and nobody could show, is a ValueError
     return found
 
 
@@ -137,7 +138,20 @@ def whole(found: Any) -> int:
     return found
 
 
+def count(found: Any) -> int:
+    if whole(found) < 0:
+        raise ValueError("a count below 0")
+    return int(found)
+
+
 def number(found: Any) -> float:
     if type(found) not in (int, float) or not math.isfinite(found):
         raise TypeError("no number")
+    return float(found)
+
+
+def span(found: Any) -> float:
+    """Seconds that pass: none or less would be beats without a pause."""
+    if number(found) <= 0.0:
+        raise ValueError("no time at all")
     return float(found)

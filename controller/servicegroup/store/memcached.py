@@ -80,15 +80,18 @@ class MemcachedStore:
         started = time.monotonic()
         value = secrets.token_hex(8).encode()
 
-        def look(_address: Address, connection: Connection) -> Life:
+        def look(_address: Address, connection: Connection) -> tuple[Life, int]:
             connection.set(self._canary, value, expire=int(CANARY_SECONDS))
             (item,) = connection.fetch([self._canary])
             if item is None or item.value != value:
                 raise ValueError("it took a write and does not give it back")
-            return Life.of(connection.stats())
+            stats = connection.stats()
+            return Life.of(stats), int(stats.get(b"evictions", 0))
 
-        lives = self._servers.each(look, deadline=started + timeout, fresh=True)
-        return Health(epoch=self._continued(lives.values()), latency=time.monotonic() - started)
+        found = self._servers.each(look, deadline=started + timeout, fresh=True)
+        epoch = self._continued(life for life, _ in found.values())
+        evictions = sum(evicted for _, evicted in found.values())
+        return Health(epoch=epoch, latency=time.monotonic() - started, evictions=evictions)
 
     def publish(
         self,
