@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Self
 
 from servicegroup.agent.loop import BeatLoop
-from servicegroup.config import LONGEST_INTERVAL, SHORTEST_INTERVAL, InvalidSetting, UrlFile, opened
+from servicegroup.config import InvalidSetting, UrlFile, opened
 from servicegroup.liveness import Published
-from servicegroup.model import GroupKey, Reason, Verdict, check_member
+from servicegroup.model import LONGEST_INTERVAL, SHORTEST_INTERVAL, GroupKey, Reason, Verdict, check_member
 from servicegroup.record import Record
 from servicegroup.store import InvalidStore, ReaderStore, Store, open_store
 

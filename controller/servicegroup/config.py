@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from servicegroup.model import GroupKey, InvalidName, check_member
+from servicegroup.model import LONGEST_INTERVAL, SHORTEST_INTERVAL, GroupKey, InvalidName, check_member
 from servicegroup.novaconf import InvalidNovaConf, NovaConf
 from servicegroup.novaconf import parse as parse_nova_conf
 from servicegroup.store import Store
@@ -20,9 +20,6 @@ from servicegroup.store.following import FollowingStore
 
 PREFIX = "SERVICEGROUP_"
 DEFAULT_INTERVAL = 10.0
-SHORTEST_INTERVAL = 0.1
-LONGEST_INTERVAL = 3600.0
-"""Seconds; as in the resource's schema."""
 
 
 class InvalidSetting(ValueError):
