@@ -5,8 +5,10 @@ Below the stores, since both ends speak it: the gateway that serves, and the dri
 
 import math
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
+from servicegroup.liveness import Published
 from servicegroup.model import (
     LONGEST_INTERVAL,
     SHORTEST_INTERVAL,
@@ -14,10 +16,14 @@ from servicegroup.model import (
     GroupKey,
     Holder,
     InvalidName,
+    Policy,
+    Reason,
     Receipt,
     State,
+    Verdict,
     check_member,
 )
+from servicegroup.record import Header, Record
 
 LONGEST_INCARNATION = 32
 LONGEST_STATE = 16
@@ -72,6 +78,34 @@ def decode_receipt(body: object) -> Receipt:
         raise InvalidMessage("the receipt is no object with `owned`; is this a gateway of ours?")
     interval = None if body.get("interval") is None else _interval(body)
     return Receipt(body["owned"], interval, None if body.get("other") is None else _holder(body["other"]))
+
+
+def decode_record(body: Mapping[str, Any]) -> Record:
+    """From the gateway's list of members: what readers need of a record. Raises InvalidMessage."""
+    policy = Policy(_number(body, "reportIntervalSeconds"), _number(body, "serviceDownTimeSeconds"))
+    listed = body.get("members")
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise InvalidMessage("members is no list of objects")
+    header = Header(int(_number(body, "publication")), policy, "", 0.0, 0.0)
+    return Record(header, _number(body, "ageSeconds"), {_text(one, "member"): _published(one) for one in listed})
+
+
+def _published(one: Mapping[str, Any]) -> Published:
+    try:
+        verdict, since = Verdict(_text(one, "verdict")), one.get("since")
+        moment = 0.0 if since is None else datetime.fromisoformat(str(since)).timestamp()
+    except ValueError:
+        raise InvalidMessage("a member has a verdict or a time that is none") from None
+    return Published(
+        verdict, Reason(_text(one, "reason")), moment, one.get("disabled") is True, one.get("draining") is True
+    )
+
+
+def _number(body: Mapping[str, Any], field: str) -> float:
+    value = body.get(field)
+    if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value < LARGEST_SEQUENCE:
+        raise InvalidMessage(f"{field} is {_shown(value)}: a number is needed")
+    return float(value)
 
 
 def _holder(body: object) -> Holder:
