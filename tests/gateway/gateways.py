@@ -117,8 +117,11 @@ class Gateway:
 
 
 def answer_of(response: http.client.HTTPResponse) -> Answer:
+    """What the server's parser refuses is text, all else JSON."""
     content = response.read()
-    return Answer(response.status, json.loads(content) if content else None, dict(response.getheaders()))
+    is_json = response.getheader("Content-Type", "").startswith("application/json")
+    body = json.loads(content) if is_json and content else content.decode()
+    return Answer(response.status, body, dict(response.getheaders()))
 
 
 @contextmanager
