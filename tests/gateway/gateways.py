@@ -47,10 +47,11 @@ class Gateway:
     trust: ssl.SSLContext | None = None
     _child: Child | None = field(default=None, repr=False)
     _url: str | None = None
+    _before: int = 0
 
     def start(self) -> None:
         command = [sys.executable, "-m", "servicegroup", *self.arguments]
-        self._url = None
+        self._url, self._before = None, len(LISTENS.findall(self.log))
         self._child = processes.start(
             command, log=self.path, environ={"PATH": os.environ["PATH"], **self.environ}, folder=self.folder
         )
@@ -74,7 +75,7 @@ class Gateway:
         assert self._child is not None
         assert not processes.ended(self._child), self.log
         found = LISTENS.findall(self.log)
-        return found[-1] if found else None
+        return found[-1] if len(found) > self._before else None
 
     @property
     def pid(self) -> int:
