@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from importlib import resources
 
 from aiohttp import web
 
@@ -107,6 +108,12 @@ def application(gate: Gate, kept: Connections) -> web.Application:
     async def health(_request: web.Request) -> web.Response:
         return answer({"status": "serving"})
 
+    document = resources.files(__package__).joinpath("openapi.json").read_bytes()
+
+    async def described(_request: web.Request) -> web.Response:
+        return web.Response(body=document, content_type="application/json")
+
     found = web.Application(middlewares=[in_json, stays], client_max_size=LARGEST_BODY)
-    found.add_routes([*Beats(gate).routes(), *Queries(gate).routes(), web.get("/healthz", health)])
+    found.add_routes([*Beats(gate).routes(), *Queries(gate).routes()])
+    found.add_routes([web.get("/healthz", health), web.get("/openapi.json", described)])
     return found
