@@ -51,9 +51,7 @@ class Ring:
             left = deadline - time.monotonic()
             rest = self._standing[one].rests_until - time.monotonic()
             if left <= max(0.0, rest):
-                failed.setdefault(
-                    one, f"it asked to be left alone for {rest:.1f} s more" if left > 0 else "no time left"
-                )
+                failed[one] = "no time is left" if left <= 0 else f"it asked to be left alone for {rest:.1f} s more"
                 continue
             if rest > 0:
                 time.sleep(rest)
