@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from servicegroup.model import Beat, GroupKey
 from servicegroup.store import StoreUnavailable, open_client
 
-THREADS = 8
+THREADS = 32
+"""So many wait for an answer at a time: a gateway writes twenty batches a second, and each has one beat of a thread."""
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The agents' cases of the stores' one contract, by the remote driver and a gateway to SQLite.
 
-Those of readers and of the operator are the store's own; what a reader is told by the gateway is in test_queries. Two of
-the agents' are left out: a gateway takes no more than four calls of one member at a time, and incarnations of ASCII alone.
+Those of readers and of the operator are the store's own; what a reader is told by the gateway is in test_queries. Two
+of the agents' are left out: a gateway takes four calls of one member at a time, and incarnations of ASCII alone.
 """
 
 import sqlite3
