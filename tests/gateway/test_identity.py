@@ -10,8 +10,10 @@ from kubernetes import client
 from servicegroup.model import GroupKey
 from servicegroup.store import Store
 
-from tests.gateway.gateways import Gateway, beat
+from tests.apiserver.operators import until
+from tests.gateway.gateways import Gateway, beat, running
 from tests.gateway.tokens import Tokens
+from tests.localcluster.controlplane import ControlPlane
 
 
 def written(store: Store, group: str) -> dict[str, int]:
@@ -88,6 +90,44 @@ def test_the_token_of_a_pod_that_is_gone_is_refused(gateway: Gateway, store: Sto
     answer = gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-1"))
     assert answer.status == 401
     assert written(store, group) == {}
+
+
+def test_a_token_that_has_expired_is_refused(
+    gateway: Gateway, store: Store, tokens: Tokens, control_plane: ControlPlane
+) -> None:
+    """Signed by the API server's own key; one that lasts is taken, so that the signature is no reason."""
+    key = control_plane.folder / "certificates" / "apiserver.key"
+    group, pod = tokens.group(), tokens.pod("node-1")
+    for lasts, status in ((-1.0, 401), (600.0, 200)):
+        token = tokens.signed(pod, key=key, lasts=lasts)
+        assert gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-1")).status == status
+    assert written(store, group) == {"node-1": 1}
+
+
+def test_a_token_expires_while_it_is_remembered(gateway: Gateway, tokens: Tokens, control_plane: ControlPlane) -> None:
+    key = control_plane.folder / "certificates" / "apiserver.key"
+    group = tokens.group()
+    token = tokens.signed(tokens.pod("node-1"), key=key, lasts=5.0)
+    assert gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-1")).status == 200
+    until(
+        lambda: gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-1")).status == 401,
+        why="it has expired",
+    )
+
+
+def test_a_pod_that_goes_takes_its_remembered_token_with_it_in_time(
+    gateway: Gateway, tokens: Tokens, tmp_path: Path
+) -> None:
+    group, pod = tokens.group(), tokens.pod("node-1")
+    token = tokens.of_pod(pod)
+    words = [*gateway.arguments, "--trust-tokens", "1"]
+    with running(Gateway(words, gateway.environ, tmp_path)) as brief:
+        assert brief.ask("POST", "/v1/join", token=token, body=beat(group, "node-1")).status == 200
+        tokens.delete(pod)
+        until(
+            lambda: brief.ask("POST", "/v1/beat", token=token, body=beat(group, "node-1")).status == 401,
+            why="the token of a pod that is gone is refused",
+        )
 
 
 def test_an_agent_outside_of_the_cluster_beats_with_a_right_of_ours(

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from servicegroup.gateway.serve import Configuration
 
 LISTEN = "0.0.0.0:8443"
+SHORTEST_TRUST = 1.0
+"""Seconds: with less, each beat of an agent would be a TokenReview."""
 
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
@@ -34,6 +36,9 @@ def add_serving(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--tls-cert", metavar="FILE", help="the gateway's certificate (PEM); read again as it changes")
     parser.add_argument("--tls-key", metavar="FILE", help="its key (PEM)")
     parser.add_argument("--audience", metavar="WORD", help="of the tokens that are taken; default: servicegroup.dev")
+    parser.add_argument(
+        "--trust-tokens", metavar="SECONDS", help="ask the API server again whose a token is; default and most: 600"
+    )
     parser.add_argument(
         "--insecure-http", action="store_const", const="true", help="no TLS, which is allowed on loopback alone"
     )
@@ -59,6 +64,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 def serving(settings: config.Settings, origin: str, listen: str) -> "Configuration":
     """Raises InvalidSetting."""
     from servicegroup.gateway import listening
+    from servicegroup.gateway.authentication import TRUSTED_SECONDS
     from servicegroup.gateway.identity import AUDIENCE
     from servicegroup.gateway.serve import Configuration
 
@@ -70,7 +76,10 @@ def serving(settings: config.Settings, origin: str, listen: str) -> "Configurati
             f"{origin} is {address}: without TLS tokens would be read on their way; give --tls-cert and --tls-key, or "
             "--insecure-http with an address such as 127.0.0.1:8443"
         )
-    return Configuration(address, certificate, AUDIENCE if audience is None else audience[1])
+    trusted = config.seconds(
+        settings, "trust_tokens", default=TRUSTED_SECONDS, low=SHORTEST_TRUST, high=TRUSTED_SECONDS
+    )
+    return Configuration(address, certificate, AUDIENCE if audience is None else audience[1], trusted)
 
 
 def _certificate(settings: config.Settings) -> "Certificate | None":

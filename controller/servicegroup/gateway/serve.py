@@ -12,7 +12,7 @@ from aiohttp import web
 
 from servicegroup.gateway import connections
 from servicegroup.gateway.apiserver import ApiServer
-from servicegroup.gateway.authentication import Authenticator
+from servicegroup.gateway.authentication import TRUSTED_SECONDS, Authenticator
 from servicegroup.gateway.authorization import Authorizer
 from servicegroup.gateway.beats import LARGEST_BODY, Beats, Gate
 from servicegroup.gateway.certificates import Certificate
@@ -43,6 +43,7 @@ class Configuration:
     listen: Address
     certificate: Certificate | None = None
     audience: str = AUDIENCE
+    trusted: float = TRUSTED_SECONDS
 
 
 async def run(
@@ -72,7 +73,7 @@ async def _serving(
 ) -> AsyncIterator[tuple[web.AppRunner, Connections]]:
     lanes = {name: Lane(name, opened) for name, opened in stores.items()}
     kept = Connections(connections.most())
-    gate = Gate(Authenticator(api, configuration.audience), Authorizer(api), groups, lanes)
+    gate = Gate(Authenticator(api, configuration.audience, configuration.trusted), Authorizer(api), groups, lanes)
     runner = web.AppRunner(
         application(gate, kept),
         access_log=None,
