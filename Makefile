@@ -41,9 +41,9 @@ format: .venv/ready ## write the sources as the formatter has them
 
 lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --upgrade --extra operator --extra memcached --extra postgresql --extra mysql -o requirements/operator.txt pyproject.toml
+	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql -o requirements/operator.txt pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
-	  --upgrade --extra operator --extra memcached --extra postgresql --extra mysql --group dev \
+	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql --group dev \
 	  -o requirements/dev.txt -c requirements/operator.txt pyproject.toml
 
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder

@@ -20,7 +20,7 @@ LINT = (
     ("import contracts", [BIN / "lint-imports"]),
 )
 MEANWHILE = ("tests/unit", "tests/contract")
-ON_THE_CONTROL_PLANE = ("tests/apiserver",)
+ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",))
 LOOK_EVERY = 15.0
 """Seconds between two lines about a compilation that is waited for."""
 
@@ -31,7 +31,7 @@ def main(arguments: Sequence[str]) -> int:
     with tempfile.TemporaryDirectory() as scratch, _compiling(Path(scratch)) as (build, progress):
         failed = [*_lint(), *_pytest(MEANWHILE)]
         _wait(build, progress)
-        failed += _pytest(ON_THE_CONTROL_PLANE)
+        failed += [name for folders in ON_THE_CONTROL_PLANE for name in _pytest(folders)]
     return _failed(failed)
 
 

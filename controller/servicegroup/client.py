@@ -6,53 +6,21 @@ that is too old is no answer: then every verdict is Unknown, reason NoOperator.
 
 import socket
 import threading
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Self
 
 from servicegroup.agent.loop import BeatLoop
-from servicegroup.config import LONGEST_INTERVAL, SHORTEST_INTERVAL, InvalidSetting, UrlFile, opened
-from servicegroup.liveness import Published
-from servicegroup.model import GroupKey, Reason, Verdict, check_member
+from servicegroup.answers import Member, NotAMember, NotPublished, member_of, members_of, published
+from servicegroup.config import InvalidSetting, UrlFile, opened
+from servicegroup.model import LONGEST_INTERVAL, SHORTEST_INTERVAL, GroupKey, check_member
 from servicegroup.record import Record
-from servicegroup.store import InvalidStore, ReaderStore, Store, open_store
+from servicegroup.store import ClientStore, InvalidStore, open_client
+
+__all__ = ["Member", "Membership", "NotAMember", "NotPublished", "ServiceGroup"]
 
 READ_SECONDS = 2.0
 """How long an answer may take: a scheduler would rather hear that there is none."""
-
-
-class NotPublished(LookupError):
-    """No operator ever published this group in this store; the message says what to check."""
-
-
-class NotAMember(LookupError):
-    """The group is published, and nobody of this name is in it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One node as the operator published it; `age` is how old that answer is, in seconds.
-
-    Of a node whose verdict is Unknown neither `is_up` nor `is_down` is true: evacuate only on `is_down`.
-    """
-
-    name: str
-    verdict: Verdict
-    reason: str
-    since: datetime
-    age: float
-    disabled: bool = False
-    draining: bool = False
-
-    @property
-    def is_up(self) -> bool:
-        return self.verdict is Verdict.UP
-
-    @property
-    def is_down(self) -> bool:
-        return self.verdict is Verdict.DOWN
 
 
 class Membership:
@@ -92,7 +60,7 @@ class ServiceGroup:
     InvalidName, InvalidStore for what it is given; StoreUnavailable by any call while the store does not answer.
     """
 
-    def __init__(self, store: str | Path | Store, group: str, *, store_id: str = "default") -> None:
+    def __init__(self, store: str | Path | ClientStore, group: str, *, store_id: str = "default") -> None:
         self.key = GroupKey.parse(group)
         self._store = _opened(store, store_id=store_id) if isinstance(store, str | Path) else store
 
@@ -108,18 +76,14 @@ class ServiceGroup:
 
     def members(self) -> list[Member]:
         """All members, by name. Raises NotPublished."""
-        record = _record(self._store, self.key, only=None)
-        return [_member(name, record.members[name], record) for name in sorted(record.members)]
+        return members_of(self._record(only=None))
 
     def member(self, name: str) -> Member:
         """One member. Raises NotPublished, NotAMember."""
-        record = _record(self._store, self.key, only=[check_member(name)])
-        said = record.members.get(name)
-        if said is not None:
-            return _member(name, said, record)
-        if record.stale:  # it may have joined since
-            return _member(name, Published(Verdict.UNKNOWN, Reason.NO_OPERATOR, 0.0), record)
-        raise NotAMember(f"{name!r} is not a member of {self.key}")
+        return member_of(self._record(only=[check_member(name)]), name, key=self.key)
+
+    def _record(self, *, only: list[str] | None) -> Record:
+        return published(self._store.record(self.key, timeout=READ_SECONDS, only=only), self.key)
 
     def close(self) -> None:
         self._store.close()
@@ -131,27 +95,9 @@ class ServiceGroup:
         self.close()
 
 
-def _opened(store: str | Path, *, store_id: str) -> Store:
+def _opened(store: str | Path, *, store_id: str) -> ClientStore:
     address = store if isinstance(store, str) else UrlFile(store, "the store's address")
     try:
-        return opened(address, connect=partial(open_store, store_id=store_id))
+        return opened(address, connect=partial(open_client, store_id=store_id))
     except InvalidSetting as error:
         raise InvalidStore(str(error)) from None
-
-
-def _record(store: ReaderStore, key: GroupKey, *, only: list[str] | None) -> Record:
-    record = store.record(key, timeout=READ_SECONDS, only=only)
-    if record is None:
-        raise NotPublished(
-            f"no operator has published {key} in this store: check that one runs, that the group exists and names this "
-            "store, and that the store id is the operator's"
-        )
-    return record
-
-
-def _member(name: str, said: Published, record: Record) -> Member:
-    since = datetime.fromtimestamp(said.since, tz=UTC)
-    member = Member(name, said.verdict, str(said.reason), since, record.age, said.disabled, said.draining)
-    if not record.stale:
-        return member
-    return replace(member, verdict=Verdict.UNKNOWN, reason=str(Reason.NO_OPERATOR))

@@ -11,18 +11,18 @@ import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TypeVar, cast
 
-from servicegroup.model import GroupKey, InvalidName, check_member
+from servicegroup.model import LONGEST_INTERVAL, SHORTEST_INTERVAL, GroupKey, InvalidName, check_member
 from servicegroup.novaconf import InvalidNovaConf, NovaConf
 from servicegroup.novaconf import parse as parse_nova_conf
-from servicegroup.store import Store
+from servicegroup.store import ClientStore, Store
 from servicegroup.store.following import FollowingStore
+
+S = TypeVar("S", bound=ClientStore)
 
 PREFIX = "SERVICEGROUP_"
 DEFAULT_INTERVAL = 10.0
-SHORTEST_INTERVAL = 0.1
-LONGEST_INTERVAL = 3600.0
-"""Seconds; as in the resource's schema."""
 
 
 class InvalidSetting(ValueError):
@@ -148,13 +148,15 @@ def store_url(settings: Settings) -> str:
     return address if isinstance(address, str) else address.read()
 
 
-def opened(address: str | UrlFile, *, connect: Callable[[str], Store]) -> Store:
+def opened(address: str | UrlFile, *, connect: Callable[[str], S]) -> S:
     """The store there; one whose URL is in a file follows what the file says. Raises InvalidSetting, and what `connect`
     raises.
     """
     if isinstance(address, str):
         return connect(address)
-    return FollowingStore(address.path, read=address.read, connect=connect)
+    # It passes on every call of a store's; who connects to a gateway makes only those that a gateway serves.
+    following = FollowingStore(address.path, read=address.read, connect=cast("Callable[[str], Store]", connect))
+    return cast("S", following)
 
 
 def read_url(path: Path, *, origin: str) -> str:

@@ -24,6 +24,10 @@ LONGEST_PROMISE = 7200.0
 LONGEST_NAME = 253
 """Characters of a member's name, as of a Kubernetes object's."""
 
+SHORTEST_INTERVAL = 0.1
+LONGEST_INTERVAL = 3600.0
+"""Seconds between two beats; as in the resource's schema."""
+
 
 DAY = 86400.0
 """Seconds."""

@@ -1,6 +1,7 @@
 """Act 2, on a real API server: the resource, the operator as it runs in a cluster, `kubectl` as a person uses it.
 
-The agents and the store are as in act 1; what is new is that groups come from the API and verdicts go there.
+Groups come from the API and verdicts go there. The store is a file of the operator's alone: agents and readers reach it
+by the operator's gateway, with tokens, as they would from other machines.
 """
 
 import json
@@ -10,6 +11,7 @@ from pathlib import Path
 from servicegroup import ServiceGroup
 
 from tests.demo import kept
+from tests.demo.access import Access
 from tests.demo.agents import Agents
 from tests.demo.apiserver import ApiServer, started
 from tests.demo.building import Building
@@ -42,22 +44,34 @@ def run(*, folder: Path, keep: bool, stage: Stage, building: Building, sabotage:
     programs = building.programs()
     stage.screen.background(None)
     stage.screen.doing("etcd and kube-apiserver start")
-    agents = Agents(folder=folder, database=folder / "servicegroup.db", outlive=keep)
-    with started(programs, folder=folder, stage=stage, keep=keep, url=agents.url) as api, agents:
-        with ServiceGroup(agents.url, "compute") as group:
-            scenes = _set_up(api, agents, Reader(group), folder=folder, stage=stage, sabotage=sabotage)
+    access = Access(folder)
+    agents = Agents(folder=folder, database=folder / "servicegroup.db", outlive=keep, address=access.url)
+    with started(programs, folder=folder, stage=stage, keep=keep, url=access.url()) as api, agents:
+        flags = access.certify()
+        access.grant(api, nodes=(*NODES, *EDGE_NODES))
+        with ServiceGroup(access.url(), "compute") as group:
+            scenes = _set_up(api, agents, Reader(group), flags, folder=folder, stage=stage, sabotage=sabotage)
             scenes.play()
         stage.clear()
         stage.screen.doing("" if keep else STOPPING)
         if keep:
             victim = NODES[-1]
             told = kept.farewell(
-                api.kubeconfig, kubectl=api.program, url=agents.url, victim=(victim, agents.pid(victim))
+                api.kubeconfig, kubectl=api.program, url=access.url(), victim=(victim, agents.pid(victim))
             )
             stage.screen.say("\n" + "\n".join(told) + "\n")
 
 
-def _set_up(api: ApiServer, agents: Agents, reader: Reader, *, folder: Path, stage: Stage, sabotage: bool) -> Scenes:
+def _set_up(
+    api: ApiServer,
+    agents: Agents,
+    reader: Reader,
+    serving: tuple[str, ...],
+    *,
+    folder: Path,
+    stage: Stage,
+    sabotage: bool,
+) -> Scenes:
     """The resource, two groups, the operator, and eyes on what it says; no agent yet."""
     stage.screen.doing("the resource and two groups are made")
     api.require("apply", "--server-side", "-f", "crds")
@@ -68,7 +82,7 @@ def _set_up(api: ApiServer, agents: Agents, reader: Reader, *, folder: Path, sta
     sightings = Sightings(Tail(api.watch("get", "csg", "--watch", "--output=json", shown=False)))
 
     def operate() -> None:
-        flags = ("--stores", str(stores), "--decisions", str(decisions))
+        flags = ("--stores", str(stores), "--decisions", str(decisions), *serving)
         agents.operate(*flags, sabotage=sabotage, environ=api.environ)
 
     operate()

@@ -9,7 +9,7 @@ import signal
 import sqlite3
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -38,12 +38,23 @@ def environment(**more: str) -> dict[str, str]:
 
 
 class Agents:
-    """`outlive`: the processes are recorded as they start, and survive this one, unless the block ends by an error."""
+    """`outlive`: the processes are recorded as they start, and survive this one, unless the block ends by an error.
 
-    def __init__(self, *, folder: Path, database: Path, outlive: bool = False) -> None:
+    `address` is how a member's agent reaches the store, where that is not the database itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        folder: Path,
+        database: Path,
+        outlive: bool = False,
+        address: Callable[[str], str] | None = None,
+    ) -> None:
         self._folder = folder
         self._database = database
         self._outlive = outlive
+        self._address = address
         self._children: dict[str, processes.Child] = {}
 
     def __enter__(self) -> Self:
@@ -66,7 +77,15 @@ class Agents:
 
     def join(self, member: str, *, group: str) -> float:
         """Start a member's agent; the time of day."""
-        words = ["agent", "--group", group, "--member", member, "--store-url", self.url]
+        words = [
+            "agent",
+            "--group",
+            group,
+            "--member",
+            member,
+            "--store-url",
+            self._address(member) if self._address else self.url,
+        ]
         return self._start(member, (*PROGRAM, *words, "--report-interval", str(INTERVAL)), environ=environment())
 
     def operate(self, *arguments: str, sabotage: bool, environ: Mapping[str, str]) -> float:

@@ -12,7 +12,7 @@ from servicegroup.model import GroupKey, Policy, Reason, Verdict
 from servicegroup.operator.groups import Groups
 from servicegroup.operator.outlet import StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
-from servicegroup.operator.stores import StoreConfig
+from servicegroup.operator.stores import SharedStore, StoreConfig
 from servicegroup.record import Header
 from servicegroup.store import open_store
 
@@ -38,7 +38,8 @@ def tended(path: Path, *, then: Callable[[ServiceGroup], None]) -> None:
         url = f"sqlite:///{path}"
         groups = Groups()
         groups.put(BODY)
-        loop = StoreLoop(StoreConfig("default", "db", url=url), "default", groups, StoreOnly())
+        shared = SharedStore(StoreConfig("default", "db", url=url), "default")
+        loop = StoreLoop(shared, groups, StoreOnly())
         with ServiceGroup(url, "compute") as group, group.join("node-1", report_interval=0.5):
             running = asyncio.create_task(loop.run())
             try:
@@ -48,6 +49,7 @@ def tended(path: Path, *, then: Callable[[ServiceGroup], None]) -> None:
             finally:
                 running.cancel()
                 await asyncio.gather(running, return_exceptions=True)
+                shared.close()
 
     asyncio.run(story())
 

@@ -13,7 +13,7 @@ from servicegroup import config
 from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.loop import BeatLoop
 from servicegroup.cli.parser import USAGE, add_store, settings_of
-from servicegroup.store import InvalidStore, MemoryStore, Store, StoreUnavailable, open_store
+from servicegroup.store import ClientStore, InvalidStore, MemoryStore, StoreUnavailable, open_client
 
 LOGGER = logging.getLogger("servicegroup.agent")
 IDLE_SECONDS = 30.0
@@ -96,9 +96,9 @@ def _loop(arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorb
     return BeatLoop(store, key, member, interval, bell=bell)
 
 
-def _connect(url: str, *, store_id: str) -> Store:
+def _connect(url: str, *, store_id: str) -> ClientStore:
     """Raises InvalidStore, StoreUnavailable."""
-    store = open_store(url, store_id=store_id)
+    store = open_client(url, store_id=store_id)
     if isinstance(store, MemoryStore):
         raise InvalidStore(
             "memory: (in nova.conf the driver mc without memcached_servers) is a store inside one process, and no "

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from servicegroup import config
+from servicegroup.cli.gateway import LISTEN, add_serving, serving
 from servicegroup.cli.parser import add_config_file, add_store_id, settings_of
 from servicegroup.novaconf import NovaConf
 
 if TYPE_CHECKING:
+    from servicegroup.operator.run import Beside
     from servicegroup.operator.stores import StoreConfig
 
 LOGGER = logging.getLogger("servicegroup.operator")
@@ -33,6 +35,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--decisions", metavar="FILE", help="append each transition and its evidence, a line of JSON each"
     )
     add_config_file(parser)
+    parser.add_argument(
+        "--gateway",
+        metavar="ADDRESS:PORT",
+        help="serve agents and readers here by HTTP; `off`: do not; default: 0.0.0.0:8443, where there is a --tls-cert",
+    )
+    add_serving(parser)
     add_store_id(parser)
     parser.set_defaults(run=run)
 
@@ -55,11 +63,24 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         decisions=Path(given["decisions"]) if "decisions" in given else None,
         defaults=_defaults(settings.nova),
     )
+    beside = _gateway(settings)
+    if "groups" in given and beside:
+        raise config.InvalidSetting("--gateway asks Kubernetes whose a token is, and --groups works without: omit one")
     if "groups" in given:
         asyncio.run(operator.without_kubernetes(configuration, Path(given["groups"])))
     else:
-        asyncio.run(operator.with_kubernetes(configuration))
+        asyncio.run(operator.with_kubernetes(configuration, beside=beside))
     return 0
+
+
+def _gateway(settings: config.Settings) -> "list[Beside]":
+    """On where it can be: without a certificate nobody could trust it. Raises InvalidSetting."""
+    origin, listen = settings.find("gateway") or ("--gateway", LISTEN if settings.find("tls_cert") else "off")
+    if listen == "off":
+        return []
+    from servicegroup.gateway.inside import beside
+
+    return [beside(serving(settings, origin, listen))]
 
 
 def _stores(file: str | None, nova: NovaConf) -> "Mapping[str, StoreConfig]":

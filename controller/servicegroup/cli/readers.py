@@ -4,15 +4,15 @@ import argparse
 import json
 import sys
 from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
-from typing import Any
 
 from servicegroup import config
+from servicegroup.answers import Member, NotAMember, NotPublished, as_json, since_of
 from servicegroup.cli.parser import USAGE, add_store, settings_of
-from servicegroup.client import Member, NotAMember, NotPublished, ServiceGroup
+from servicegroup.client import ServiceGroup
 from servicegroup.model import InvalidName, Reason, Verdict
-from servicegroup.store import StoreUnavailable, open_store
+from servicegroup.store import StoreUnavailable, open_client
 
 UP, DOWN, UNKNOWN, NOT_A_MEMBER = 0, 1, 2, 3
 EXIT_CODES = {Verdict.UP: UP, Verdict.DOWN: DOWN, Verdict.UNKNOWN: UNKNOWN}
@@ -72,20 +72,8 @@ def ask(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _group(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ServiceGroup:
     settings = settings_of(arguments, environ)
-    connect = partial(open_store, store_id=config.store_id(settings))
+    connect = partial(open_client, store_id=config.store_id(settings))
     return ServiceGroup(config.opened(config.store_address(settings), connect=connect), arguments.group)
-
-
-def as_json(member: Member) -> dict[str, Any]:
-    return {
-        "member": member.name,
-        "verdict": str(member.verdict),
-        "reason": member.reason,
-        "since": None if (since := _time(member.since)) == "-" else since,
-        "ageSeconds": round(member.age, 3),
-        "disabled": member.disabled,
-        "draining": member.draining,
-    }
 
 
 def table(members: Iterable[Member]) -> Iterable[str]:
@@ -101,7 +89,7 @@ def _marks(member: Member) -> str:
 
 
 def _time(moment: datetime) -> str:
-    return "-" if moment == datetime.fromtimestamp(0, tz=UTC) else moment.strftime("%Y-%m-%dT%H:%M:%SZ")
+    return since_of(moment) or "-"
 
 
 def _warn_when_stale(members: Iterable[Member]) -> None:

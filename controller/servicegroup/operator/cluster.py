@@ -132,6 +132,11 @@ def _message(error: ApiException) -> str:
 
 
 async def connect() -> Cluster:
+    """Raises InvalidSetting."""
+    return Cluster(await api_client())
+
+
+async def api_client() -> client.ApiClient:
     """By the pod's service account, else by KUBECONFIG. Raises InvalidSetting."""
     configuration = client.Configuration()
     try:
@@ -143,4 +148,4 @@ async def connect() -> Cluster:
             raise InvalidSetting(
                 f"no cluster: this is no pod, and KUBECONFIG names none that can be used ({error})"
             ) from None
-    return Cluster(client.ApiClient(configuration))
+    return client.ApiClient(configuration)

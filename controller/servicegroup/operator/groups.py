@@ -62,6 +62,11 @@ class Groups:
     def all(self) -> tuple[Wanted, ...]:
         return tuple(self._wanted.values())
 
+    def store_of(self, key: GroupKey) -> str | None:
+        """The name of its store; None for a group that there is not, or whose spec is refused."""
+        wanted = self._wanted.get(key)
+        return None if wanted is None or wanted.spec is None else wanted.spec.store
+
     def of_store(self, store: str) -> dict[GroupKey, Wanted]:
         return {w.key: w for w in self._wanted.values() if w.spec is not None and w.spec.store == store}
 

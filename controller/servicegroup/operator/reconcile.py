@@ -25,7 +25,7 @@ from servicegroup.operator.groups import Groups, Wanted
 from servicegroup.operator.judging import Judging
 from servicegroup.operator.moves import Guest, Moves
 from servicegroup.operator.outlet import Outlet
-from servicegroup.operator.stores import StoreConfig
+from servicegroup.operator.stores import SharedStore, StoreConfig
 from servicegroup.operator.survey import Survey, survey, watched
 from servicegroup.operator.tending import Tended
 from servicegroup.store.base import Store, StoreUnavailable
@@ -43,8 +43,7 @@ SWEEP_EVERY = 3600.0
 
 @dataclass(slots=True)
 class StoreLoop:
-    config: StoreConfig
-    store_id: str
+    shared: SharedStore
     groups: Groups
     outlet: Outlet
     decisions_file: Path | None = None
@@ -63,6 +62,10 @@ class StoreLoop:
         # A thread of its own: a store that hangs keeps no other store's groups waiting.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{self.config.name}")
 
+    @property
+    def config(self) -> StoreConfig:
+        return self.shared.config
+
     async def run(self) -> None:
         try:
             while True:
@@ -77,8 +80,6 @@ class StoreLoop:
                 await self._rest(policies, started=started)
         finally:
             self._executor.shutdown(wait=False, cancel_futures=True)
-            if self._store is not None:
-                self._store.close()
 
     async def _rest(self, policies: Iterable[Policy], *, started: float) -> None:
         period = min((policy.pass_seconds for policy in policies), default=LONGEST_PASS)
@@ -125,7 +126,7 @@ class StoreLoop:
 
     def _opened(self) -> Store:
         if self._store is None:
-            self._store = self.config.open(store_id=self.store_id)
+            self._store = self.shared.open()
         return self._store
 
     async def _forget(self, store: Store, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:

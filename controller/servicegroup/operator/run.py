@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,11 @@ from servicegroup.operator.manifest import KIND
 from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet, StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
-from servicegroup.operator.stores import StoreConfig
+from servicegroup.operator.stores import SharedStore, StoreConfig
+
+Stores = Mapping[str, SharedStore]
+Beside = Callable[[Groups, Stores], Coroutine[Any, Any, None]]
+"""Work that shares the process: when it ends, all ends."""
 
 LOGGER = logging.getLogger("servicegroup.operator")
 STUCK_SECONDS = 120.0
@@ -40,8 +44,10 @@ class Configuration:
     defaults: Mapping[str, int] = field(default_factory=dict)
 
 
-async def with_kubernetes(configuration: Configuration) -> None:
-    """Until SIGTERM or SIGINT. Raises whatever ended a task; the process must end with it."""
+async def with_kubernetes(configuration: Configuration, *, beside: Sequence[Beside] = ()) -> None:
+    """Until SIGTERM or SIGINT. Raises whatever ended a task; the process must end with it. What runs beside it has the
+    groups as kopf watches them, and the very stores that the loops read.
+    """
     # Both libraries take a second to import and 60 MiB: an operator without Kubernetes needs neither.
     from servicegroup.operator import cluster, handlers, publishing
 
@@ -53,11 +59,13 @@ async def with_kubernetes(configuration: Configuration) -> None:
     groups = Groups()
     api = await cluster.connect()
     outlet = publishing.ToCluster(api, groups)
-    loops = _loops(configuration, groups, outlet)
+    stores = _shared(configuration)
+    loops = _loops(configuration, groups, outlet, stores)
     try:
         async with asyncio.TaskGroup() as tasks:
             # Before kopf: it cancels, on its way out, whatever was started after it.
             ours = [tasks.create_task(work) for work in (outlet.run(), *_work(configuration, groups, outlet, loops))]
+            ours += [tasks.create_task(start(groups, stores)) for start in beside]
             await asyncio.sleep(0)
             await handlers.watch(
                 groups,
@@ -69,6 +77,7 @@ async def with_kubernetes(configuration: Configuration) -> None:
                 task.cancel()
     finally:
         await api.close()
+        _close(stores)
 
 
 async def without_kubernetes(configuration: Configuration, manifests: Path) -> None:
@@ -78,23 +87,33 @@ async def without_kubernetes(configuration: Configuration, manifests: Path) -> N
     groups = Groups()
     for body in read_manifests(manifests):
         groups.put(with_defaults(body, configuration.defaults))
-    loops = _loops(configuration, groups, outlet := StoreOnly())
+    stores = _shared(configuration)
+    loops = _loops(configuration, groups, outlet := StoreOnly(), stores)
     ended = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, ended.set)
-    async with asyncio.TaskGroup() as tasks:
-        ours = [tasks.create_task(work) for work in _work(configuration, groups, outlet, loops)]
-        await ended.wait()
-        for task in ours:
-            task.cancel()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            ours = [tasks.create_task(work) for work in _work(configuration, groups, outlet, loops)]
+            await ended.wait()
+            for task in ours:
+                task.cancel()
+    finally:
+        _close(stores)
 
 
-def _loops(configuration: Configuration, groups: Groups, outlet: Outlet) -> list[StoreLoop]:
+def _shared(configuration: Configuration) -> dict[str, SharedStore]:
+    return {name: SharedStore(store, configuration.store_id) for name, store in configuration.stores.items()}
+
+
+def _close(stores: Stores) -> None:
+    for store in stores.values():
+        store.close()
+
+
+def _loops(configuration: Configuration, groups: Groups, outlet: Outlet, stores: Stores) -> list[StoreLoop]:
     moves = Moves(tuple(configuration.stores))
-    return [
-        StoreLoop(store, configuration.store_id, groups, outlet, configuration.decisions, moves)
-        for store in configuration.stores.values()
-    ]
+    return [StoreLoop(store, groups, outlet, configuration.decisions, moves) for store in stores.values()]
 
 
 def _work(configuration: Configuration, groups: Groups, outlet: Outlet, loops: list[StoreLoop]) -> list[Any]:

@@ -10,8 +10,9 @@ that is mounted late, or wrongly, is an error of the groups that use it and of n
 """
 
 import re
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
@@ -59,6 +60,28 @@ class StoreConfig:
                 f"store {self.name!r}: its URL is one of the driver {store.driver}, not {self.driver}; correct it"
             )
         return store
+
+
+@dataclass(slots=True)
+class SharedStore:
+    """One store for all who use it in this process, opened by the first of them; its calls come from many threads."""
+
+    config: StoreConfig
+    store_id: str
+    _store: Store | None = None
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def open(self) -> Store:
+        """Raises InvalidSetting and StoreUnavailable, as StoreConfig.open."""
+        with self._lock:
+            if self._store is None:
+                self._store = self.config.open(store_id=self.store_id)
+            return self._store
+
+    def close(self) -> None:
+        with self._lock:
+            if self._store is not None:
+                self._store.close()
 
 
 def default_stores() -> dict[str, StoreConfig]:

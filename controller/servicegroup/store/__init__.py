@@ -2,19 +2,50 @@
 
 from pathlib import Path
 
-from servicegroup.store.base import AgentStore, InvalidStore, ReaderStore, Store, StoreUnavailable
+from servicegroup.store.base import (
+    AgentStore,
+    ClientStore,
+    GatewayStore,
+    InvalidStore,
+    ReaderStore,
+    Store,
+    StoreUnavailable,
+)
 from servicegroup.store.memory import MemoryStore
 
-__all__ = ["AgentStore", "InvalidStore", "MemoryStore", "ReaderStore", "Store", "StoreUnavailable", "open_store"]
+__all__ = [
+    "AgentStore",
+    "ClientStore",
+    "GatewayStore",
+    "InvalidStore",
+    "MemoryStore",
+    "ReaderStore",
+    "Store",
+    "StoreUnavailable",
+    "open_client",
+    "open_store",
+]
 
 SERVERS = ("postgresql+psycopg", "mysql+pymysql")
 """Schemes with their driver: what `postgresql` alone means has changed from one SQLAlchemy to the next."""
+
+GATEWAYS = ("https", "http")
+"""What agents and readers are given instead of a store's address."""
 
 ALLOWED = (
     "sqlite:////absolute/path (a file), postgresql+psycopg://user:password@host/database, "
     "mysql+pymysql://user:password@host/database (MariaDB too), memcached://host:port,host2:port/ (servers; "
     "memcacheds:// by TLS), or memory: (in the operator's own process)"
 )
+
+
+def open_client(url: str, *, store_id: str) -> ClientStore:
+    """For an agent or a reader: the way to a gateway, or a store itself. Raises InvalidStore, StoreUnavailable."""
+    if url.partition("://")[0] in GATEWAYS:
+        from servicegroup.store.remote import RemoteStore
+
+        return RemoteStore(url)
+    return open_store(url, store_id=store_id)
 
 
 def open_store(url: str, *, store_id: str) -> Store:

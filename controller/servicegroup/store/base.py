@@ -4,7 +4,7 @@ Drivers return facts and never judge. Each call is bounded by `timeout` seconds.
 is never an empty answer.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from servicegroup.liveness import Published
@@ -51,7 +51,18 @@ class ReaderStore(Protocol):
     def close(self) -> None: ...
 
 
-class Store(AgentStore, ReaderStore, Protocol):
+class ClientStore(AgentStore, ReaderStore, Protocol):
+    """What agents and schedulers are given: a store itself, or the way to one."""
+
+
+class GatewayStore(ClientStore, Protocol):
+    """What the gateway needs of a store."""
+
+    def beat_many(self, beats: Sequence[tuple[GroupKey, Beat]], *, timeout: float) -> list[Receipt]:
+        """`beat` for each of them, their receipts in the same order, by as few round trips as there can be."""
+
+
+class Store(GatewayStore, Protocol):
     """What the operator needs of a store, and a driver offers."""
 
     @property

@@ -30,7 +30,9 @@ from servicegroup.model import (
     Verdict,
 )
 from servicegroup.record import Header, Record
+from servicegroup.store import database_batch
 from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
+from servicegroup.store.batch import Asked, latest, owner
 from servicegroup.store.opening import Opening
 from servicegroup.store.rows import MICROSECONDS, Row, Text, text
 from servicegroup.store.rows import facts as facts_of
@@ -91,6 +93,13 @@ class DatabaseStore:
             return _refused(beat, holders, interval=_only(sql.interval.rows(cursor, values)), texts=sql.texts)
 
         return self._opening.direct(stamp, timeout=timeout)
+
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+        once = latest(beats)
+        rows = [database_batch.row(self._key(asked[0]), asked) for asked in once]
+        receipts = self._opening.call(lambda connection: database_batch.stamp(connection, rows), timeout=timeout)
+        given = {owner(asked): receipt for asked, receipt in zip(once, receipts, strict=True)}
+        return [given[owner(asked)] for asked in beats]
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
         values = self._values(key, beat) | {"word": str(State.LEFT)}

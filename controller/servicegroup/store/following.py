@@ -7,7 +7,7 @@ file that is missing, empty or bad meanwhile changes nothing, is told once and r
 import logging
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,6 +15,7 @@ from servicegroup.liveness import Published
 from servicegroup.model import Beat, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
 from servicegroup.store.base import Store, StoreUnavailable
+from servicegroup.store.batch import Asked
 from servicegroup.store.handover import Call, Handover
 
 T = TypeVar("T")
@@ -56,6 +57,9 @@ class FollowingStore:
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         return self._call(lambda store, left: store.beat(key, beat, timeout=left), timeout=timeout)
+
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+        return self._call(lambda store, left: store.beat_many(beats, timeout=left), timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
         return self._call(lambda store, left: store.leave(key, beat, timeout=left), timeout=timeout)

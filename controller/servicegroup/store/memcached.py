@@ -10,12 +10,13 @@ server; `mc_group` says how it is kept.
 import secrets
 import threading
 import time
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
 from servicegroup.store.base import CANARY_SECONDS
+from servicegroup.store.batch import Asked, one_by_one
 from servicegroup.store.mc_address import Address, parse
 from servicegroup.store.mc_agent import AgentSide
 from servicegroup.store.mc_connection import Connection
@@ -45,6 +46,10 @@ class MemcachedStore:
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         return self._agent.beat(self._name(key), beat, timeout=timeout)
+
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+        # Each is a read and a conditional write: what one server gains by a batch, three servers' order would lose.
+        return one_by_one(lambda key, beat, left: self.beat(key, beat, timeout=left), beats, timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
         return self._agent.leave(self._name(key), beat, timeout=timeout)

@@ -6,13 +6,14 @@ Its clock is this process's monotonic clock; a new object is a new epoch.
 import secrets
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Old, Reading, Receipt, State
 from servicegroup.record import Header, Record
 from servicegroup.store.base import LONGEST_SILENCE
+from servicegroup.store.batch import Asked, one_by_one
 
 
 @dataclass(slots=True)
@@ -63,6 +64,9 @@ class MemoryStore:
             if beat.sequence > row.beat.sequence:
                 group.rows[beat.member] = _Row(beat, self._clock())
             return Receipt(owned=True, interval=group.interval)
+
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+        return one_by_one(lambda key, beat, left: self.beat(key, beat, timeout=left), beats, timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:  # noqa: ARG002
         with self._lock:
