@@ -3,7 +3,7 @@
 It runs by the number of values that were made, and each run looks at what is there: making ten thousand facts had it
 walk through the whole process several times, for more than the facts themselves took. It finds nothing there, since
 they hold no cycles. It is one for the process, hence the lock; other threads go without it for the milliseconds that
-a block takes, so nothing may wait for I/O inside.
+a block takes, so nothing inside may wait for a server.
 """
 
 import gc
