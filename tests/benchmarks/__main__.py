@@ -9,21 +9,20 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import count, islice
 from pathlib import Path
 
 from servicegroup.model import Beat
-from servicegroup.store import Store, open_store
+from servicegroup.store import Store
 
 from tests.benchmarks.bare import Calls
 from tests.benchmarks.measuring import Comparison, compared, rounds
-from tests.benchmarks.places import KEY, PLACES, STORE_ID, TIMEOUT, first
+from tests.benchmarks.places import KEY, PLACES, TIMEOUT, first
 from tests.contract.databases import Absent
 
 CLIENT, SERVER = 1.5, 1.3
-"""Limits of the ratios (design, section 7)."""
+"""Limits of the ratios: what deadlines, checks and a pool may cost."""
 
 STRIDE = 7919
 """A prime: beats go to all members, in an order that is none of the table's."""
@@ -101,10 +100,9 @@ def _measured(name: str, sizes: Sizes) -> Iterator[Line]:
     with (
         tempfile.TemporaryDirectory(prefix="servicegroup-benchmark-") as folder,
         PLACES[name](Path(folder), members) as place,
-        closing(open_store(place.url, store_id=STORE_ID)) as store,
         place.bare() as bare,
     ):
-        for call in _calls(store, bare, members, sizes):
+        for call in _calls(place.store, bare, members, sizes):
             found = []
             for pair in rounds(call.prepare, call.ours, call.bare, count=sizes.rounds, server=place.server):
                 found.append(pair)
@@ -116,7 +114,7 @@ def _measured(name: str, sizes: Sizes) -> Iterator[Line]:
 
 
 def _calls(store: Store, bare: Calls, members: list[str], sizes: Sizes) -> Iterator[Call]:
-    numbers = count(1)
+    numbers = count(2)
 
     def beats() -> list[Beat]:
         drawn = list(islice(numbers, sizes.beats))

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from servicegroup.liveness import Published
@@ -35,7 +35,7 @@ PORTION = 500
 class Place:
     """A store with its members in it; `server` is the pid of the process whose tree serves, None where none does."""
 
-    url: str
+    store: Store
     bare: bare.Bare
     server: int | None
 
@@ -47,9 +47,9 @@ def first(member: str) -> Beat:
 @contextmanager
 def sqlite(folder: Path, members: list[str]) -> Iterator[Place]:
     path = folder / "beats.sqlite"
-    url = f"sqlite:///{path}"
     _fill(open_sqlite(path), members)
-    yield Place(url, bare.on_sqlite(path, group=GROUP), None)
+    with opened(f"sqlite:///{path}") as store:
+        yield Place(store, bare.on_sqlite(path, group=GROUP), None)
 
 
 @contextmanager
@@ -59,7 +59,8 @@ def postgresql(_folder: Path, members: list[str]) -> Iterator[Place]:
         _fill(open_server(server.url()), members)
         server.admin("VACUUM ANALYZE", database=databases.DATABASE)
         parameters = {**_account(server), "dbname": databases.DATABASE, "password": databases.PASSWORD}
-        yield Place(server.url(), bare.on_postgresql(parameters, group=GROUP), server.pid)
+        with opened(server.url()) as store:
+            yield Place(store, bare.on_postgresql(parameters, group=GROUP), server.pid)
 
 
 @contextmanager
@@ -68,22 +69,29 @@ def mariadb(_folder: Path, members: list[str]) -> Iterator[Place]:
         server.init()
         _fill(open_server(server.url()), members)
         parameters = {**_account(server), "database": databases.DATABASE, "password": databases.PASSWORD.encode()}
-        yield Place(server.url(), bare.on_mysql(parameters, group=GROUP), server.pid)
+        with opened(server.url()) as store:
+            yield Place(store, bare.on_mysql(parameters, group=GROUP), server.pid)
 
 
 @contextmanager
 def memcached_server(folder: Path, members: list[str]) -> Iterator[Place]:
-    with memcached.serving(folder) as (server,):
-        url = memcached.url([server])
-        with closing(open_store(url, store_id=STORE_ID)) as store:
-            for start in range(0, len(members), PORTION):
-                for member in members[start : start + PORTION]:
-                    store.join(KEY, first(member), timeout=TIMEOUT)
-                store.read([KEY], timeout=TIMEOUT)
-                _publish(store, members[start : start + PORTION])
+    """The store that beats is the one that joined: another would first write each name into the inbox again."""
+    with memcached.serving(folder) as (server,), opened(memcached.url([server])) as store:
+        for start in range(0, len(members), PORTION):
+            for member in members[start : start + PORTION]:
+                store.join(KEY, first(member), timeout=TIMEOUT)
+            _publish(store, members[start : start + PORTION])
+        for member in members:  # the head's lineage is as old as the first publication: names are listed again, once
+            store.beat(KEY, replace(first(member), sequence=1), timeout=TIMEOUT)
         rows = {member: hashed("row", GROUP, member) for member in members}
         plain = bare.on_memcached((server.host, server.port), rows=rows, head=hashed("head", GROUP))
-        yield Place(url, plain, server.pid)
+        yield Place(store, plain, server.pid)
+
+
+@contextmanager
+def opened(url: str) -> Iterator[Store]:
+    with closing(open_store(url, store_id=STORE_ID)) as store:
+        yield store
 
 
 PLACES: dict[str, Callable[[Path, list[str]], AbstractContextManager[Place]]] = {

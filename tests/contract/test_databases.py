@@ -378,6 +378,35 @@ def test_an_age_does_not_depend_on_the_sessions_time_zone(server: Server, store:
         server.admin(f"ALTER ROLE {USER} RESET timezone" if ours else "SET GLOBAL time_zone = 'SYSTEM'")
 
 
+# Rows that other programs wrote.
+
+NO_MEMBER = {
+    "a name with a control character": "member = concat('a', chr(7))",
+    "an interval of nothing": "promised_interval = 0",
+    "an interval that is no number": "promised_interval = 'NaN'",
+    "an interval without end": "promised_interval = 'Infinity'",
+}
+NO_MEMBER_IN_BYTES = {
+    "a name with a control character": "member = concat('a', char(7))",
+    "a name of 254 characters": f"member = '{'n' * 254}'",
+    "a name that is no text": "member = x'ff'",
+    "an incarnation that is no text": "incarnation = x'ff'",
+    "a state that is no text": "state = x'ff'",
+    "an interval of nothing": "promised_interval = 0",
+}
+"""MariaDB holds names as bytes, and no number that is none."""
+
+
+def test_a_row_that_is_no_members_is_left_out_alone(server: Server, store: Store) -> None:
+    changes = NO_MEMBER if server.kind is POSTGRESQL else NO_MEMBER_IN_BYTES
+    for number, change in enumerate(changes.values()):
+        store.join(KEY, Beat(f"bad-{number}", "one", 1, 10.0), timeout=TIMEOUT)
+        change_one = f"UPDATE servicegroup_member SET {change} WHERE member = 'bad-{number}'"  # noqa: S608 - of this file
+        server.admin(change_one, database=DATABASE)
+
+    assert members(store) == {"node-1"}
+
+
 # The tables and the roles.
 
 

@@ -325,6 +325,50 @@ def test_nonsense_is_unavailable_and_never_an_answer(
             CALLS[name](store, TIMEOUT)
 
 
+NO_MEMBER = {
+    "a name with a control character": "member = 'a' || char(7) || 'b'",
+    "a name of 254 characters": f"member = '{'n' * 254}'",
+    "no name": "member = ''",
+    "a name in bytes": "member = x'616263'",
+    "a name that is a number": "member = CAST(5 AS BLOB)",
+    "an incarnation in bytes": "incarnation = x'616263'",
+    "a sequence in words": "sequence = 'seven'",
+    "a sequence with a fraction": "sequence = 1.5",
+    "an interval in words": "promised_interval = 'ten'",
+    "an interval of nothing": "promised_interval = 0",
+    "an interval below nothing": "promised_interval = -10.0",
+    "an interval without end": "promised_interval = 9e999",
+    "a state in bytes": "state = x'616263'",
+    "a stamp in words": "stamp = 'now'",
+    "a stamp with a fraction": "stamp = 1.5",
+}
+
+
+@pytest.mark.parametrize("change", NO_MEMBER.values(), ids=NO_MEMBER.keys())
+def test_a_row_that_is_no_members_is_left_out_alone_and_told_once(
+    store: Store, path: Path, change: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for name in ("node-1", "node-2", "node-3"):
+        store.join(KEY, Beat(name, "one", 1, 10.0), timeout=TIMEOUT)
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute(f"UPDATE servicegroup_member SET {change} WHERE member = 'node-2'")  # noqa: S608 - of this file
+
+    assert members(store) == members(store) == {"node-1", "node-3"}
+    (said,) = [record.getMessage() for record in caplog.records if record.name == "servicegroup.store"]
+    assert f"store sqlite:///{path}: group nova/compute: 1 of 3 rows are left out" in said
+    assert said.isprintable()
+
+
+def test_names_in_scripts_that_do_not_print_are_members_beside_a_row_that_is_none(store: Store, path: Path) -> None:
+    names = {"a\N{ZERO WIDTH SPACE}", "a\N{NO-BREAK SPACE}", "node-1"}
+    for name in (*names, "node-2"):
+        store.join(KEY, Beat(name, "one", 1, 10.0), timeout=TIMEOUT)
+    with closing(sqlite3.connect(path, isolation_level=None)) as another:
+        another.execute("UPDATE servicegroup_member SET sequence = 'x' WHERE member = 'node-2'")
+
+    assert members(store) == names
+
+
 def test_words_of_a_newer_version_are_a_beat_and_a_verdict_all_the_same(store: Store, path: Path) -> None:
     store.join(KEY, BEAT, timeout=TIMEOUT)
     store.publish(KEY, HEADER, changes={"node-1": UP}, whole=True, timeout=TIMEOUT)

@@ -33,6 +33,7 @@ from servicegroup.record import Header, Record
 from servicegroup.store import database_batch
 from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
 from servicegroup.store.batch import Asked, latest, owner
+from servicegroup.store.garbage import uncollected
 from servicegroup.store.opening import Opening
 from servicegroup.store.rows import MICROSECONDS, Row, Text, text
 from servicegroup.store.rows import facts as facts_of
@@ -124,17 +125,21 @@ class DatabaseStore:
     def read(self, keys: Collection[GroupKey], *, timeout: float) -> Reading:
         def look(cursor: Cursor) -> Reading:
             sql = self._sql()
-            facts = {key: self._facts(key, sql.facts.rows(cursor, {"of_group": self._key(key)})) for key in keys}
+            facts = {key: self._facts(key, cursor) for key in keys}
             published = self._published(sql.published.rows(cursor, {}), keys)
             return Reading(self._epoch(sql.epoch.rows(cursor, {})), facts, published)
 
         return self._opening.direct(look, timeout=timeout)
 
-    def _facts(self, key: GroupKey, found: Sequence[Row]) -> tuple[Fact, ...]:
-        facts, wrong = facts_of(found, texts=self._sql().texts)
+    def _facts(self, key: GroupKey, cursor: Cursor) -> tuple[Fact, ...]:
+        sql = self._sql()
+        sql.facts.run(cursor, {"of_group": self._key(key)})
+        with uncollected():
+            rows = cursor.fetchall()
+            facts, wrong = facts_of(rows, texts=sql.texts)
         if wrong and not self._warned:
             self._warned = True
-            left_out = f"{len(wrong)} of {len(found)} rows are left out, since they are no member's"
+            left_out = f"{len(wrong)} of {len(rows)} rows are left out, since they are no member's"
             LOGGER.warning(
                 "store %s: group %s: %s; the first: %s; said once", self._opening.shown, key, left_out, wrong[0]
             )

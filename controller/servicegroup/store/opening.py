@@ -6,7 +6,7 @@ What goes wrong in a call is StoreUnavailable, with the store's address and with
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
@@ -75,11 +75,10 @@ class Opening:
     def _directly(self, work: Brief[T]) -> T:
         connection = self.pooled.raw_connection()
         try:
-            cursor = connection.cursor()
-            if self.deadline is not None:
-                cursor.execute(self.deadline.format(_milliseconds()))
-            answer = work(cursor)
-            cursor.close()
+            with closing(connection.cursor()) as cursor:  # left open, SQLite's would hold on to what it read
+                if self.deadline is not None:
+                    cursor.execute(self.deadline.format(_milliseconds()))
+                return work(cursor)
         except self._driver_error as error:
             if self.pooled.dialect.is_disconnect(error, connection, None):
                 connection.invalidate(error)
@@ -89,7 +88,6 @@ class Opening:
             raise
         finally:
             connection.close()
-        return answer
 
     @property
     def _driver_error(self) -> type[DBAPIModule.Error]:

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, Self, TypeVar, cast
 
 import psycopg
+from psycopg.pq import Format
 
 from servicegroup.store.deadline import passed, remaining
 
@@ -21,6 +22,15 @@ ENGINE = {"use_native_hstore": False, "paramstyle": "format"}
 """The first spares a query; `statements` gives values in order."""
 
 T = TypeVar("T")
+
+
+class Cursor(psycopg.Cursor[tuple[Any, ...]]):
+    """Asks for binary results where it can, since numbers cost half as much to read as from their digits."""
+
+    def execute(self, query: Any, params: Any = None, **rest: Any) -> Self:
+        # Several statements at once, as in BEGIN, have no values and come back as text.
+        self.format = Format.BINARY if params else Format.TEXT
+        return super().execute(query, params, **rest)
 
 
 class Connection(psycopg.Connection[tuple[Any, ...]]):
@@ -45,7 +55,7 @@ class Connection(psycopg.Connection[tuple[Any, ...]]):
 
 
 def connect(parameters: Mapping[str, Any]) -> Connection:
-    return Connection.connect(**{**parameters, "prepare_threshold": None})
+    return Connection.connect(**{**parameters, "prepare_threshold": None, "cursor_factory": Cursor})
 
 
 def _bounded(trying: Generator[Any, Any, T]) -> Generator[Any, Any, T]:

@@ -52,8 +52,14 @@ def _driver(address: URL) -> ModuleType:
 
 
 def _engine(address: URL, driver: ModuleType, **pool: Any) -> Engine:
+    # Each statement commits, and a transaction of ours ends where it began: there is nothing for a pool to roll back.
     engine = create_engine(
-        address, isolation_level="AUTOCOMMIT", skip_autocommit_rollback=True, **pool, **driver.ENGINE
+        address,
+        isolation_level="AUTOCOMMIT",
+        skip_autocommit_rollback=True,
+        pool_reset_on_return=None,
+        **pool,
+        **driver.ENGINE,
     )
 
     @event.listens_for(engine, "do_connect")

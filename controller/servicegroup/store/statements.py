@@ -6,7 +6,7 @@ for a beat. So these run on the driver's own cursor, by `Opening.direct`; what i
 name that is no column's), and where it is used `self._sql(cursor).<field>.rows(cursor, {...})` or `.count(...)`.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Protocol, cast
@@ -27,7 +27,7 @@ class Cursor(Protocol):
     @property
     def rowcount(self) -> int: ...
     def execute(self, operation: Any, parameters: Any = ..., /) -> object: ...
-    def fetchall(self) -> Any: ...
+    def fetchall(self) -> Sequence[tuple[Any, ...]]: ...
     def close(self) -> object: ...
 
 
@@ -36,15 +36,17 @@ class Statement:
     text: str
     ordered: Callable[[Values], tuple[Any, ...]]
 
-    def rows(self, cursor: Cursor, values: Values) -> list[tuple[Any, ...]]:
-        """All of them: SQLite commits a statement when its last row was fetched."""
+    def run(self, cursor: Cursor, values: Values) -> None:
         cursor.execute(self.text, self.ordered(values))
-        rows: list[tuple[Any, ...]] = cursor.fetchall()
-        return rows
+
+    def rows(self, cursor: Cursor, values: Values) -> Sequence[tuple[Any, ...]]:
+        """All of them: SQLite commits a statement when its last row was fetched."""
+        self.run(cursor, values)
+        return cursor.fetchall()
 
     def count(self, cursor: Cursor, values: Values) -> int:
         """How many rows it changed."""
-        cursor.execute(self.text, self.ordered(values))
+        self.run(cursor, values)
         return cursor.rowcount
 
 
