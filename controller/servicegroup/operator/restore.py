@@ -4,22 +4,23 @@ Status and record carry a publication number; the higher wins and the other fill
 store's epoch and since when it has been back, so that a restart of the operator costs C and not T.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from servicegroup.evaluation import View
 from servicegroup.liveness import restore
-from servicegroup.model import Policy
+from servicegroup.model import DAY, Policy
 from servicegroup.observation import Watch
+from servicegroup.operator.conditions import OLD_STORE_UNREAD
 from servicegroup.operator.status import published_in, seconds
 from servicegroup.record import Record
 
 UNREACHABLE = 2**53
 """Publications: one each second for 285 million years, and exact in every JSON parser."""
 
-LONGEST_PROMISE = 7200
-"""Seconds: twice the longest interval that a group can have; nobody promises more."""
+LONGEST_PROMISE = 8 * DAY
+"""Seconds: a row of who promises more would be swept from its store before its next beat."""
 
 CHECKED_EVERY = 60.0
 """Seconds by which a status may be older than the last healthy pass that it speaks of (design, section 5)."""
@@ -43,6 +44,13 @@ def came_from(status: Mapping[str, Any], *, store: str) -> tuple[str, ...]:
     """The stores by which the group was judged before this one: the last of them first, then those it still left."""
     before = [status.get("store"), *(status.get("movingFrom") or ())]
     return tuple(dict.fromkeys(one for one in before if isinstance(one, str) and one and one != store))
+
+
+def unrecorded(status: Mapping[str, Any], before: Sequence[str]) -> Sequence[str]:
+    """Of the stores that a group came from, those whose records no operator has read since it left them."""
+    moving = (item for item in status.get("conditions") or () if item.get("type") == "Moving")
+    unread = any(item.get("reason") == OLD_STORE_UNREAD for item in moving)
+    return [store for store in before if unread or store == status.get("store")]
 
 
 def _promised(effective: Any) -> float:

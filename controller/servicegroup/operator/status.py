@@ -33,13 +33,13 @@ _LEADING = ("counts", "notUp", "notUpTruncated", "notUpSummary", "members")
 @dataclass(frozen=True, slots=True)
 class Moving:
     """A group's way from other stores: those it came from, who beats there alone, which of them are not read, and
-    whether the one it was judged by has not told its members yet.
+    which have not told yet whom they had as members.
     """
 
     stores: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
-    unrecorded: bool = False
+    unrecorded: tuple[str, ...] = ()
 
 
 SETTLED = Moving()
@@ -73,7 +73,7 @@ def render(
         conditions.store_reachable(sight),
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
-        conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread),
+        conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread, unrecorded=moving.unrecorded),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {
