@@ -172,7 +172,9 @@ class Change:
 
 @dataclass(slots=True)
 class Site:
-    """`homes` is in which store each agent writes, by incarnation. `shown` is what was last said of each member."""
+    """`agents` have each a store that they write into; `bears` is maxBeatsPerSecond by store; `shown` is what was last
+    said of each member.
+    """
 
     spec: GroupSpec = field(default_factory=lambda: GroupSpec(KEY, POLICY, store="a"))
     stores: dict[str, Shelf] = field(default_factory=lambda: {name: Shelf() for name in "abc"})
@@ -183,6 +185,7 @@ class Site:
     wall_step: float = 0.0
     starts: int = 0
     uid: int = 1
+    bears: Mapping[str, float] = field(default_factory=dict)
     generation: int = 1
     shown: Mapping[str, Published] = field(default_factory=dict)
     changes: list[Change] = field(default_factory=list)
@@ -207,7 +210,7 @@ class Site:
             Loop(
                 name,
                 self.stores[name],
-                Judging(StoreConfig(name, "db"), self.server, moves),
+                Judging(StoreConfig(name, "db", beats_per_second=self.bears.get(name)), self.server, moves),
                 zero,
                 next_pass=self.now + place * TICK,
             )
