@@ -66,6 +66,27 @@ REFUSED = {
     "a server is a number": Refused("stores: {a: {driver: mc, servers: [11211]}}\n", ("stores.a.servers", "a list")),
     "a server has a port that is none": Refused("stores: {a: {driver: mc, servers: ['x:0']}}\n", ("host:port",)),
     "a server is a URL": Refused(f"stores: {{a: {{driver: mc, servers: ['{URL}']}}}}\n", ("memcached servers",)),
+    "a store bears nothing": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: 0}}\n", ("stores.a.maxBeatsPerSecond", "'0'", "above 0")
+    ),
+    "a store bears less than nothing": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: -5}}\n", ("stores.a.maxBeatsPerSecond", "'-5'")
+    ),
+    "a store bears a word": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: '100'}}\n", ("stores.a.maxBeatsPerSecond", "'100'")
+    ),
+    "a store bears what is true": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: yes}}\n", ("stores.a.maxBeatsPerSecond",)
+    ),
+    "a store bears more than there are": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: 1000001}}\n", ("1000000", "leave it out")
+    ),
+    "a store bears what is no number": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: .nan}}\n", ("stores.a.maxBeatsPerSecond", "'nan'")
+    ),
+    "a store bears without end": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: .inf}}\n", ("stores.a.maxBeatsPerSecond", "'inf'")
+    ),
     "a store's URL is a number": Refused("stores: {default: {driver: db, url: 5}}\n", ("either url or urlFile",)),
 }
 
@@ -97,7 +118,10 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "  edge-2: {driver: db, url: 'sqlite:////var/lib/servicegroup/edge.db'}\n"
         "  7: {driver: db, url: 'sqlite:////var/lib/servicegroup/seven.db'}\n"
         "  cache: {driver: mc, servers: ['mc-0:11211', '[::1]', mc-1]}\n"
-        "  in-process: {driver: mc, servers: []}\n",
+        "  in-process: {driver: mc, servers: []}\n"
+        "  paced: {driver: db, url: 'sqlite:////p.db', maxBeatsPerSecond: 500}\n"
+        "  slow: {driver: mc, servers: [mc-0], maxBeatsPerSecond: 0.5}\n"
+        "  free: {driver: db, url: 'sqlite:////f.db', maxBeatsPerSecond: }\n",
         encoding="utf-8",
     )
 
@@ -107,6 +131,9 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "7": StoreConfig("7", "db", url="sqlite:////var/lib/servicegroup/seven.db"),
         "cache": StoreConfig("cache", "mc", url="memcached://mc-0:11211,[::1],mc-1/"),
         "in-process": StoreConfig("in-process", "mc", url="memory:"),
+        "paced": StoreConfig("paced", "db", url="sqlite:////p.db", beats_per_second=500.0),
+        "slow": StoreConfig("slow", "mc", url="memcached://mc-0/", beats_per_second=0.5),
+        "free": StoreConfig("free", "db", url="sqlite:////f.db"),
     }
 
 
