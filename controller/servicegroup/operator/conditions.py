@@ -109,7 +109,8 @@ def moving(
     names = ", ".join(alone[:NAMES_SHOWN]) + (
         f", ... (+{len(alone) - NAMES_SHOWN})" if len(alone) > NAMES_SHOWN else ""
     )
-    message = f"{len(alone)} members beat in store {old} still: give their agents the new one: {names}"
+    beating = "1 member beats" if len(alone) == 1 else f"{len(alone)} members beat"
+    message = f"{beating} in store {old} still, give each agent the new one: {names}"
     return Condition("Moving", "True", "MembersElsewhere", message)
 
 
