@@ -4,7 +4,9 @@ It joins `observation` (what was seen) and `liveness` (what that means), and hol
 the group: whoever has a row and has not left, whoever was published and is not forgotten, and the expected names.
 
 A group that moved to another store has agents in both for a while: `elsewhere` is what was seen in the stores that it
-came from. A member counts where it beat last, and may be called dead only by who watched all of them.
+came from. A member counts where it beat last, and may be called dead only by who watched all of them; who has beaten in
+the group's own store, and nowhere since, by who watched that. A row that is neither fresh nor of a member that was
+published is one of the past, of an earlier stay: it makes nobody a member.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,7 +22,8 @@ NO_OVERRIDE = Override()
 @dataclass(frozen=True, slots=True)
 class View:
     """All that an observer knows of a group; `publication` counts the published changes, `promised` is the longest
-    interval that the agent of one who is not down promised, in seconds.
+    interval that the agent of one who is not down promised, in seconds; `arrived` is whether the group came to this
+    store from another.
     """
 
     watch: Watch = field(default_factory=Watch)
@@ -29,6 +32,7 @@ class View:
     published: Mapping[str, Published] = field(default_factory=dict)
     publication: int = 0
     promised: float = 0.0
+    arrived: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +55,7 @@ def advance(
     """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970."""
     after = perceive(view, seen, policy=spec.policy)
     moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
-    observations = carried(after, elsewhere)
+    observations = carried(after, elsewhere, policy=spec.policy)
     judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment)
     after = replace(
         after,
@@ -86,20 +90,35 @@ def _absent(view: View, seen: Pass, *, policy: Policy) -> dict[str, Observation]
     }
 
 
-def carried(view: View, elsewhere: Sequence[View]) -> Mapping[str, Observation]:
-    """Of each member what was seen where it beat last. A row elsewhere that is neither fresh nor of a member that was
-    published is one of the past.
-    """
+def carried(view: View, elsewhere: Sequence[View], *, policy: Policy) -> Mapping[str, Observation]:
+    """Of each member what was seen where it beat last."""
     if not elsewhere:
         return view.observations
-    merged = dict(view.observations)
+    merged = {member: (seen, view.watch) for member, seen in view.observations.items()}
     for other in elsewhere:
         for member, seen in other.observations.items():
             mine = merged.get(member)
-            later = mine is None or not mine.incarnation or mine.beat < seen.beat
-            if seen.incarnation and later and (seen.fresh is not None or member in view.judged):
-                merged[member] = seen
-    return merged
+            counts = mine is None or not mine[0].incarnation or _later((seen, other.watch), mine, policy=policy)
+            if seen.incarnation and counts and not _past(view, member, seen):
+                merged[member] = (seen, other.watch)
+    return {member: seen for member, (seen, _) in merged.items()}
+
+
+def _later(one: tuple[Observation, Watch], other: tuple[Observation, Watch], *, policy: Policy) -> bool:
+    """Whether a member is where it is seen as `one`. An old agent that leaves when the new one has joined in another
+    store takes nobody out: a leave counts when a beat there would have been seen and was not.
+    """
+    if (one[0].state is State.LEFT) is (other[0].state is State.LEFT):
+        return one[0].beat > other[0].beat
+    left, stays = (one, other) if one[0].state is State.LEFT else (other, one)
+    (seen, watch), its = stays, policy.stretched(stays[0].interval)
+    waited = (watch.healthy or 0.0) - max(seen.beat, watch.store_back or 0.0)
+    gone = left[0].beat > seen.beat and waited > its.interval + its.longest_gap
+    return gone is (one is left)
+
+
+def _past(view: View, member: str, seen: Observation) -> bool:
+    return seen.fresh is None and member not in view.judged
 
 
 def _judge_all(
@@ -112,16 +131,24 @@ def _judge_all(
 ) -> dict[str, Judgement]:
     watches = [view.watch, *(other.watch for other in elsewhere)]
     everywhere = together(watches, policy=spec.policy, now=moment.now) if elsewhere else view.watch
+    sights = [watch.healthy for watch in watches[1:] if watch.healthy is not None]
+    apart = moment if moment.last_sight is None else replace(moment, last_sight=min([moment.last_sight, *sights]))
+    # An old row here that was left may be of who beats in a store that nobody has read yet.
+    unread = any(watch.healthy is None for watch in watches[1:])
     judged: dict[str, Judgement] = {}
     for member in {*observations, *view.judged, *spec.expected}:
-        mine = view.observations.get(member)
-        arrived = mine is not None and mine.fresh is not None
+        seen = observations.get(member)
+        if unread and seen is not None and seen.state is State.LEFT and seen.fresh is None:
+            seen = None
+        if view.arrived and seen is not None and _past(view, member, seen) and member not in spec.expected:
+            continue
+        here = seen is not None and seen.fresh is not None and seen is view.observations.get(member)
         said = judge(
             view.judged.get(member),
-            observations.get(member),
+            seen,
             policy=spec.policy,
-            watch=view.watch if arrived else everywhere,
-            moment=moment,
+            watch=view.watch if here else everywhere,
+            moment=moment if here else apart,
         )
         if said is not None and (said.reason is not Reason.MISSING or member in spec.expected):
             judged[member] = said

@@ -2,31 +2,35 @@
 
 Members go by silence alone: who has been Down, silent, for the time that the group forgets after, and the rows of
 those who left that long ago. Not those who ought to beat, nor those whom an administrator holds down: somebody waits
-for them. The silence is that of the row, by the store's clock and then our own; where the row is lost, it is the time
-since Down was published.
+for them. The silence is that of the row, by the store's clock and then our own, and nobody is forgotten sooner than
+that after Down was published: who died while no operator ran is shown as long as any other. Where the row is lost, the
+time since Down was published is all there is. Rows of an earlier stay in a store, whose agents are silent and who are
+no members, go as well.
 
 A row is removed first and forgotten afterwards, and only as it was read: a beat that comes between is a beat.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from servicegroup.evaluation import Transition, View
-from servicegroup.liveness import Judgement
-from servicegroup.model import GroupSpec, Old, Reason, State
+from servicegroup.liveness import RESTORED, Judgement
+from servicegroup.model import Fact, GroupSpec, Old, Reason, State
 from servicegroup.observation import Observation
 
 AT_ONCE = 500
 """Members of one pass: a call to the store that is over soon."""
 
 
-def forgettable(view: View, *, spec: GroupSpec, now: float, wall: float) -> tuple[Old, ...]:
-    """Who is to be forgotten after a pass; nobody after one that was not healthy, or did not watch.
+def forgettable(view: View, facts: Iterable[Fact], *, spec: GroupSpec, now: float, wall: float) -> tuple[Old, ...]:
+    """Who is to be forgotten after a pass that read these facts; nobody after one that was not healthy, or did not
+    watch.
 
     `now` is the observer's clock, `wall` the time of day.
     """
     if view.watch.healthy != now or not view.watch.watched(spec.policy, now=now):
         return ()
+    rows = {fact.member: (fact.incarnation, fact.sequence) for fact in facts}
     found: list[Old] = []
     for member in {*view.observations, *view.judged} - spec.expected:
         override = spec.overrides.get(member)
@@ -34,18 +38,22 @@ def forgettable(view: View, *, spec: GroupSpec, now: float, wall: float) -> tupl
         if override is not None and override.forced_down:
             continue
         if _gone(seen, said, spec=spec, now=now, wall=wall):
-            row = ("", -1) if seen is None else (seen.incarnation, seen.sequence)
-            found.append(Old(member, *row))
+            found.append(Old(member, *rows.get(member, ("", -1))))
     return tuple(sorted(found, key=lambda old: old.member)[:AT_ONCE])
 
 
 def _gone(seen: Observation | None, said: Judgement | None, *, spec: GroupSpec, now: float, wall: float) -> bool:
     if seen is not None and seen.state is State.LEFT:
         return seen.silent_for(now=now) >= spec.forget_after
-    if said is None or said.reason is not Reason.SILENT:
+    if said is None:  # a row of the past
+        return seen is not None and seen.silent_for(now=now) > spec.policy.stretched(seen.interval).down_time
+    if said.reason is not Reason.SILENT:
         return False
+    restored = said.at == RESTORED
     if seen is None or not seen.incarnation:
-        return wall - said.since >= spec.forget_after
+        return (wall - said.since if restored else now - said.at) >= spec.forget_after
+    if not restored and now - said.at < spec.forget_after:
+        return False
     return seen.silent_for(now=now) >= spec.policy.stretched(seen.interval).down_time + spec.forget_after
 
 

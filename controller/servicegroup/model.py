@@ -18,9 +18,6 @@ LONGEST_PASS = 1.0
 JITTER = 0.1
 """The part of an interval by which an agent's wait may be shortened, at random."""
 
-LONGEST_PROMISE = 7200.0
-"""Seconds: twice the longest interval that a group can have. Who promises more is not waited for any longer."""
-
 LONGEST_NAME = 253
 """Characters of a member's name, as of a Kubernetes object's."""
 
@@ -31,6 +28,9 @@ LONGEST_INTERVAL = 3600.0
 
 DAY = 86400.0
 """Seconds."""
+
+LONGEST_PROMISE = 8 * DAY
+"""Seconds: a row of who promises more would be swept from its store before its next beat."""
 
 LONGEST_SHOWN = 60
 """Characters of a refused name in an error's message."""

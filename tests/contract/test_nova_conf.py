@@ -34,9 +34,9 @@ def running(*argv: str, folder: Path) -> Iterator[Path]:
 
 
 def test_agent_operator_and_reader_meet_by_the_config_file_alone(
-    memcached_servers: Callable[[int], list[memcached.Server]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    memcached_servers: Callable[[int, bool], list[memcached.Server]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    servers = memcached_servers(1)
+    servers = memcached_servers(1, False)
     nova, groups = tmp_path / "nova.conf", tmp_path / "groups.yaml"
     groups.write_text(GROUP, encoding="utf-8")
     nova.write_text(

@@ -90,20 +90,85 @@ def test_that_no_death_can_be_found_is_said_in_words_that_do_not_change_with_eac
     assert "120 s" in one.message
 
 
+REFUSED = "store db: connection refused"
 STORES = {
-    "it was not read yet": (StoreSight(None, read_once=False), "Unknown"),
-    "it answers": (StoreSight(None, read_once=True), "True"),
-    "it fails": (StoreSight("store db: connection refused", read_once=True), "False"),
-    "it failed from the beginning": (StoreSight("store db: connection refused", read_once=False), "False"),
+    "it was not read yet": (StoreSight(None, read_once=False), ("Unknown", "Starting")),
+    "it answers": (StoreSight(None, read_once=True), ("True", "Answering")),
+    "it fails": (StoreSight(REFUSED, read_once=True), ("False", "StoreUnavailable")),
+    "it failed from the beginning": (StoreSight(REFUSED, read_once=False), ("False", "StoreUnavailable")),
+    "it is slow": (StoreSight(read_once=True, slow=True), ("True", "Slow")),
+    "it makes room": (StoreSight(read_once=True, evicting=True), ("True", "Evicting")),
+    "it is slow and makes room: what loses rows is said": (
+        StoreSight(read_once=True, slow=True, evicting=True),
+        ("True", "Evicting"),
+    ),
+    "it fails, after it was slow and made room": (
+        StoreSight(REFUSED, read_once=True, slow=True, evicting=True),
+        ("False", "StoreUnavailable"),
+    ),
 }
 
 
-@pytest.mark.parametrize(("sight", "status"), STORES.values(), ids=STORES.keys())
-def test_store_reachable_when(sight: StoreSight, status: str) -> None:
-    said = conditions.store_reachable(sight)
+@pytest.mark.parametrize(("sight", "said"), STORES.values(), ids=STORES.keys())
+def test_store_reachable_when(sight: StoreSight, said: tuple[str, str]) -> None:
+    condition = conditions.store_reachable(sight)
 
-    assert (said.type, said.status) == ("StoreReachable", status)
-    assert sight.failing is None or said.message == sight.failing
+    assert (condition.type, condition.status, condition.reason) == ("StoreReachable", *said)
+    assert condition.message
+    assert sight.failing is None or condition.message == sight.failing
+
+
+@dataclass(frozen=True)
+class Way:
+    stores: tuple[str, ...]
+    said: tuple[str, str]
+    words: tuple[str, ...] = ()
+    alone: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
+
+
+TWELVE = tuple(f"node-{number:02}" for number in range(12))
+MOVING = {
+    "the group is where it was": Way((), ("False", "Settled")),
+    "members beat in the old store": Way(
+        ("db",), ("True", "MembersElsewhere"), ("2 members", "store db", "a, b"), alone=("a", "b")
+    ),
+    "more beat there than a message names": Way(
+        ("db",), ("True", "MembersElsewhere"), ("12 members", "node-09, ... (+2)"), alone=TWELVE
+    ),
+    "nobody beats there alone": Way(("db",), ("True", "Arriving"), ("store db",)),
+    "it has come from two stores": Way(("db", "mc"), ("True", "Arriving"), ("store db, mc",)),
+    "one of them is not read": Way(
+        ("db", "mc"),
+        ("True", "OldStoreUnreachable"),
+        ("store mc,", "not called Down", "take it out"),
+        alone=("a",),
+        unread=("mc",),
+    ),
+    "one of them was never read since": Way(
+        ("db", "mc"), ("True", "OldStoreUnread"), ("store db,", "take it out"), unrecorded=("db",)
+    ),
+    "it was never read since, and is not read": Way(
+        ("db",), ("True", "OldStoreUnread"), ("store db,",), unread=("db",), unrecorded=("db",)
+    ),
+}
+
+
+@pytest.mark.parametrize("case", MOVING.values(), ids=MOVING)
+def test_moving_when(case: Way) -> None:
+    said = conditions.moving(stores=case.stores, alone=case.alone, unread=case.unread, unrecorded=case.unrecorded)
+
+    assert (said.type, said.status, said.reason) == ("Moving", *case.said)
+    assert [word for word in case.words if word not in said.message] == []
+    assert said.message
+
+
+def test_of_a_group_of_the_longest_names_on_its_way_the_message_fits_the_schema() -> None:
+    names = ["節" * 253 for _ in range(1000)]
+    (condition,) = rendered(conditions.moving(stores=["s" * 63] * 16, alone=names, unread=(), unrecorded=()), before={})
+
+    assert len(condition["message"]) <= LONGEST_MESSAGE
 
 
 def test_stalled_says_what_is_wrong_with_the_spec() -> None:

@@ -2,7 +2,7 @@
 
 import json
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -41,6 +41,7 @@ class Told:
     reason: str | None
     words: str = ""
     warning: bool = False
+    forgotten: bool = False
 
 
 TOLD = {
@@ -53,6 +54,7 @@ TOLD = {
     "a member cannot be judged": Told(
         UP, UNKNOWN, "MembersUnknown", "1 member unknown (StoreUnreachable): a", warning=True
     ),
+    "a member was forgotten": Told(DOWN, None, "MembersForgotten", "1 member forgotten: a", forgotten=True),
     "a member is missing": Told(None, MISSING, "MembersUnknown", "1 member unknown (Missing): a", warning=True),
     "a member was disabled": Told(UP, DISABLED, None),
     "a member drains": Told(UP, DRAINING, None),
@@ -61,7 +63,7 @@ TOLD = {
 
 @pytest.mark.parametrize("case", TOLD.values(), ids=TOLD.keys())
 def test_what_is_told_when(case: Told) -> None:
-    told = decisions.notices([change("a", case.before, case.after)])
+    told = decisions.notices([replace(change("a", case.before, case.after), forgotten=case.forgotten)])
 
     assert told == ([] if case.reason is None else [Notice(case.reason, case.words, warning=case.warning)])
 

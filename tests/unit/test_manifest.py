@@ -22,6 +22,7 @@ def test_all_that_most_people_type_is_a_name() -> None:
         policy=Policy(10.0, 60.0),
         store="default",
         min_available=MinAvailable(51, percent=True),
+        forget_after=86_400.0,
     )
 
 
@@ -38,6 +39,7 @@ def test_every_field_is_taken_in() -> None:
                 "reportIntervalSeconds": 2,
                 "serviceDownTimeSeconds": 5,
                 "minAvailable": 3,
+                "forgetAfterSeconds": 3600,
                 "expectedMembers": ["node-1", "10.0.0.1:6640", "機架 七"],
                 "overrides": [
                     {"member": "node-1", "forcedDown": True, "reason": "fenced"},
@@ -61,6 +63,7 @@ def test_every_field_is_taken_in() -> None:
             "node-3": Override(),
         },
         min_available=MinAvailable(3, percent=False),
+        forget_after=3600.0,
     )
 
 
@@ -74,6 +77,7 @@ class Refused:
 
 I_RANGE = ("spec.reportIntervalSeconds", "1 to 3600")
 T_RANGE = ("spec.serviceDownTimeSeconds", "1 to 86400")
+FORGET_RANGE = ("spec.forgetAfterSeconds", "60 to 604800")
 MIN_ALLOWED = ("spec.minAvailable", "0% to 100%")
 REFUSED = {
     "an interval of zero": Refused({"reportIntervalSeconds": 0}, ("'0'", *I_RANGE)),
@@ -86,6 +90,11 @@ REFUSED = {
     "no interval at all, written so": Refused({"reportIntervalSeconds": None}, I_RANGE),
     "a time of silence of more than a day": Refused({"serviceDownTimeSeconds": 86401}, ("'86401'", *T_RANGE)),
     "a time of silence in words": Refused({"serviceDownTimeSeconds": "a minute"}, ("'a minute'", *T_RANGE)),
+    "forgetting before a minute": Refused({"forgetAfterSeconds": 59}, ("'59'", *FORGET_RANGE)),
+    "forgetting after more than seven days": Refused({"forgetAfterSeconds": 604_801}, ("'604801'", *FORGET_RANGE)),
+    "forgetting in words": Refused({"forgetAfterSeconds": "1d"}, ("'1d'", *FORGET_RANGE)),
+    "forgetting that is true": Refused({"forgetAfterSeconds": True}, FORGET_RANGE),
+    "forgetting after part of a second": Refused({"forgetAfterSeconds": 60.5}, FORGET_RANGE),
     "24 s of silence at 10 s of interval": Refused(
         {"serviceDownTimeSeconds": 24}, ("spec.serviceDownTimeSeconds", "24", "2.5", "10", "25")
     ),
@@ -142,6 +151,11 @@ def test_exactly_two_and_a_half_intervals_of_silence_are_enough(interval: int, d
     spec = spec_of(body({"reportIntervalSeconds": interval, "serviceDownTimeSeconds": down_time}))
 
     assert spec.policy == Policy(float(interval), float(down_time))
+
+
+@pytest.mark.parametrize("seconds", [60, 604_800])
+def test_members_are_forgotten_after_a_minute_at_least_and_seven_days_at_most(seconds: int) -> None:
+    assert spec_of(body({"forgetAfterSeconds": seconds})).forget_after == seconds
 
 
 @dataclass(frozen=True)

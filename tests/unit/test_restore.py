@@ -10,8 +10,8 @@ from servicegroup.liveness import Published
 from servicegroup.model import Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass, Watch
 from servicegroup.operator.conditions import StoreSight
-from servicegroup.operator.restore import from_status, with_record
-from servicegroup.operator.status import render
+from servicegroup.operator.restore import came_from, from_status, unrecorded, with_members, with_record
+from servicegroup.operator.status import Moving, render
 from servicegroup.record import Header, Record
 
 NOW = 500.0
@@ -199,3 +199,72 @@ def test_an_operator_whose_own_first_reads_failed_trusts_no_store_it_did_not_see
     view, _ = advance(view, silent_pass(NOW + 10), spec=SPEC, wall=WALL)
 
     assert view.watch.store_back == NOW + 10
+
+
+# Groups that move.
+
+
+@dataclass(frozen=True)
+class Came:
+    """From which stores a group comes, by its status; and which of them nobody has read since."""
+
+    status: Mapping[str, Any]
+    before: tuple[str, ...]
+    unrecorded: tuple[str, ...] = ()
+
+
+def moving(store: str, *stores: str, unread: tuple[str, ...] = ()) -> dict[str, Any]:
+    """As the operator before would have said it."""
+    seen = View(watch=Watch(ended=NOW, healthy=NOW, epoch="e"), published={"a": UP})
+    return render(
+        seen,
+        spec=replace(SPEC, store=store),
+        before={},
+        driver="db",
+        sight=StoreSight(read_once=True),
+        moving=Moving(stores=stores, unrecorded=unread),
+        now=NOW,
+        wall=WALL,
+    )
+
+
+CAME = {
+    "nothing was published": Came({}, ()),
+    "it was judged by this store": Came(moving("here"), ()),
+    "it was judged by another": Came(moving("one"), ("one",), ("one",)),
+    "it is on its way from another": Came(moving("here", "one"), ("one",)),
+    "it is on its way from two": Came(moving("here", "two", "one"), ("two", "one")),
+    "it moves on": Came(moving("two", "one"), ("two", "one"), ("two",)),
+    "it moves back": Came(moving("two", "here"), ("two",), ("two",)),
+    "the one that it left was not read since": Came(moving("here", "one", unread=("one",)), ("one",), ("one",)),
+    "it moves on, and the first was not read since": Came(
+        moving("two", "one", unread=("one",)), ("two", "one"), ("two", "one")
+    ),
+    "somebody wrote nonsense": Came({"store": 5, "movingFrom": [None, "", {}]}, ()),
+    "somebody wrote no list": Came({"store": "one", "movingFrom": None, "conditions": None}, ("one",), ("one",)),
+}
+
+
+@pytest.mark.parametrize("case", CAME.values(), ids=CAME)
+def test_a_group_that_is_in_the_store_here_came_from(case: Came) -> None:
+    before = came_from(case.status, store="here")
+
+    assert before == case.before
+    assert tuple(unrecorded(case.status, before)) == case.unrecorded
+
+
+def test_the_record_of_the_store_before_names_members_and_says_nothing_of_this_store() -> None:
+    found = Record(Header(9, POLICY, "another", 1000.0, 50.0, promised=30.0), 3.0, {"a": UP, "b": DOWN})
+    view = with_members(from_status({}, now=NOW, wall=WALL), found, now=NOW)
+
+    assert view.published == {"a": UP, "b": DOWN}
+    assert (view.publication, view.promised) == (9, 30.0)
+    assert view.watch == Watch(blind=NOW)
+
+
+@pytest.mark.parametrize(("in_status", "in_record"), [(30.0, 0.0), (0.0, 30.0), (20.0, 30.0), (30.0, 20.0)])
+def test_the_longest_promise_that_was_published_is_the_one_that_counts(in_status: float, in_record: float) -> None:
+    said = status({"a": UP}) | {"effective": {"promisedIntervalSeconds": round(in_status)}}
+    found = Record(Header(5, POLICY, "e", 1000.0, 0.0, promised=in_record), 3.0, {"a": UP})
+
+    assert restored(said, found).promised == 30.0

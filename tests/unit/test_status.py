@@ -11,7 +11,7 @@ from servicegroup.liveness import Published
 from servicegroup.model import Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass, Watch
 from servicegroup.operator.conditions import StoreSight
-from servicegroup.operator.status import published_in, refuse, render, timestamp
+from servicegroup.operator.status import Moving, published_in, refuse, render, timestamp
 
 KIBIBYTES = 1024
 NOW = 5000.0
@@ -91,6 +91,50 @@ def test_what_a_status_says_beside_its_members() -> None:
         "Stalled": "False",
         "DuplicateMember": "False",
     }
+
+
+def test_a_status_says_by_which_store_the_group_is_judged_and_where_it_came_from() -> None:
+    spec = replace(SPEC, store="new")
+    way = Moving(stores=("old", "older"), alone=("a",), unread=(), unrecorded=())
+    before: dict[str, Any] = {}
+    for moving in (way, Moving()):
+        before = render(
+            view({"a": UP}), spec=spec, before=before, driver="mc", sight=ANSWERING, moving=moving, now=NOW, wall=WALL
+        )
+        assert (before["store"], before["driver"]) == ("new", "mc")
+        assert before.get("movingFrom") == (["old", "older"] if moving is way else None)
+        assert condition(before, "Moving")[0] == ("True" if moving is way else "False")
+
+
+def test_the_settings_in_force_are_whole_seconds_and_those_of_a_store_never_read_stay_as_they_were() -> None:
+    """A new operator does not know yet how many members share the store."""
+    spec = replace(SPEC, policy=Policy(33.0, 198.5))
+    promised = replace(view({"a": UP}), promised=100.5)
+    effective = {"reportIntervalSeconds": 33, "serviceDownTimeSeconds": 199, "promisedIntervalSeconds": 101}
+    read = render(promised, spec=spec, before={}, driver="db", sight=ANSWERING, now=NOW, wall=WALL)
+    unread = status_of(view({"a": UP}, watch=Watch()), before=read)
+
+    assert read["effective"] == effective
+    assert unread["effective"] == effective
+    assert status_of(view({"a": UP}), before=unread)["effective"]["reportIntervalSeconds"] == 10
+
+
+def test_a_large_group_that_moves_keeps_its_counts_until_the_store_it_left_has_told_its_members() -> None:
+    crowd: dict[str, Published] = {f"node-{number}": UP for number in range(200)} | {"dead": DOWN}
+    before = status_of(view(crowd))
+    known = view({"dead": DOWN})
+    for unread in (("old",), ()):
+        status = render(
+            known,
+            spec=SPEC,
+            before=before,
+            driver="db",
+            sight=ANSWERING,
+            moving=Moving(stores=("old",), unrecorded=unread),
+            now=NOW,
+            wall=WALL,
+        )
+        assert status["counts"]["total"] == (201 if unread else 1)
 
 
 def test_the_time_of_the_check_is_that_of_the_last_healthy_pass() -> None:

@@ -80,6 +80,27 @@ REFUSED = {
     "TLS has a key and no certificate": Refused(
         "stores: {a: {driver: mc, servers: [x], tls: {keyFile: /k}}}\n", ("stores.a.servers", "ssl_cert")
     ),
+    "a store bears nothing": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: 0}}\n", ("stores.a.maxBeatsPerSecond", "'0'", "above 0")
+    ),
+    "a store bears less than nothing": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: -5}}\n", ("stores.a.maxBeatsPerSecond", "'-5'")
+    ),
+    "a store bears a word": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: '100'}}\n", ("stores.a.maxBeatsPerSecond", "'100'")
+    ),
+    "a store bears what is true": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: yes}}\n", ("stores.a.maxBeatsPerSecond",)
+    ),
+    "a store bears more than there are": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: 1000001}}\n", ("1000000", "leave it out")
+    ),
+    "a store bears what is no number": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: .nan}}\n", ("stores.a.maxBeatsPerSecond", "'nan'")
+    ),
+    "a store bears without end": Refused(
+        "stores: {a: {driver: db, url: x, maxBeatsPerSecond: .inf}}\n", ("stores.a.maxBeatsPerSecond", "'inf'")
+    ),
     "a store's URL is a number": Refused("stores: {default: {driver: db, url: 5}}\n", ("either url or urlFile",)),
 }
 
@@ -113,7 +134,10 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
         "  cache: {driver: mc, servers: ['mc-0:11211', '[::1]', mc-1]}\n"
         "  in-process: {driver: mc, servers: []}\n"
         "  secure: {driver: mc, servers: [mc-0, mc-1], tls: {caFile: /a+b/c a.pem, certFile: /c, keyFile: /k}}\n"
-        "  public: {driver: mc, servers: [mc-0], tls: }\n",
+        "  public: {driver: mc, servers: [mc-0], tls: }\n"
+        "  paced: {driver: db, url: 'sqlite:////p.db', maxBeatsPerSecond: 500}\n"
+        "  slow: {driver: mc, servers: [mc-0], maxBeatsPerSecond: 0.5}\n"
+        "  free: {driver: db, url: 'sqlite:////f.db', maxBeatsPerSecond: }\n",
         encoding="utf-8",
     )
 
@@ -127,6 +151,9 @@ def test_stores_have_names_drivers_and_addresses(tmp_path: Path) -> None:
             "secure", "mc", url="memcacheds://mc-0,mc-1/?ssl_ca=/a%2Bb/c+a.pem&ssl_cert=/c&ssl_key=/k"
         ),
         "public": StoreConfig("public", "mc", url="memcacheds://mc-0/?"),
+        "paced": StoreConfig("paced", "db", url="sqlite:////p.db", beats_per_second=500.0),
+        "slow": StoreConfig("slow", "mc", url="memcached://mc-0/", beats_per_second=0.5),
+        "free": StoreConfig("free", "db", url="sqlite:////f.db"),
     }
     assert parse("memcacheds://mc-0,mc-1/?ssl_ca=/a%2Bb/c+a.pem&ssl_cert=/c&ssl_key=/k").tls == Tls(
         "/a+b/c a.pem", "/c", "/k"

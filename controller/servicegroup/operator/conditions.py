@@ -13,6 +13,9 @@ NAMES_SHOWN = 10
 LONGEST_MESSAGE = 1024
 """Characters, as in the resource's schema."""
 
+OLD_STORE_UNREAD = "OldStoreUnread"
+"""Nobody has read the store that a group was judged by since it left it. The next operator goes by this reason."""
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
@@ -89,22 +92,25 @@ def duplicate(members: Iterable[str]) -> Condition:
     return Condition("DuplicateMember", "True", "TwoAgents", message)
 
 
-def moving(*, stores: Sequence[str], alone: Sequence[str], unread: Sequence[str]) -> Condition:
+def moving(
+    *, stores: Sequence[str], alone: Sequence[str], unread: Sequence[str], unrecorded: Sequence[str] = ()
+) -> Condition:
     if not stores:
         return Condition("Moving", "False", "Settled", "the members beat in the group's own store")
     old = ", ".join(stores)
-    if unread:
+    if missing := ", ".join(sorted({*unread, *unrecorded})):
         message = (
-            f"store {', '.join(unread)}, which the group was moved from, is not read: who may beat there is not called "
+            f"store {missing}, which the group was moved from, is not read: who may beat there is not called "
             "Down; if it is gone for good, take it out of the operator's stores"
         )
-        return Condition("Moving", "True", "OldStoreUnreachable", message)
+        return Condition("Moving", "True", OLD_STORE_UNREAD if unrecorded else "OldStoreUnreachable", message)
     if not alone:
         return Condition("Moving", "True", "Arriving", f"nobody beats in store {old} alone; it is watched for a while")
     names = ", ".join(alone[:NAMES_SHOWN]) + (
         f", ... (+{len(alone) - NAMES_SHOWN})" if len(alone) > NAMES_SHOWN else ""
     )
-    message = f"{len(alone)} members beat in store {old} still: give their agents the new one: {names}"
+    beating = "1 member beats" if len(alone) == 1 else f"{len(alone)} members beat"
+    message = f"{beating} in store {old} still, give each agent the new one: {names}"
     return Condition("Moving", "True", "MembersElsewhere", message)
 
 

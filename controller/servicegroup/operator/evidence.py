@@ -4,7 +4,8 @@ Whatever is shown is held for a while: a figure that changes with each look woul
 """
 
 import logging
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field
 
 from servicegroup.model import Policy
 from servicegroup.operator.conditions import StoreSight
@@ -24,8 +25,7 @@ class Evidence:
     store: str
     _failed: int = 0
     _failure: str | None = None
-    _slowest: float = 0.0
-    _slowest_at: float = float("-inf")
+    _slowest: deque[tuple[float, float]] = field(default_factory=deque)
     _evictions: int | None = None
     _evicted_at: float = float("-inf")
 
@@ -36,14 +36,20 @@ class Evidence:
         if self._failed >= FAILED_LOOKS:
             LOGGER.info("store %s: answers again", self.store)
         self._failed, self._failure = 0, None
-        took = found.now - found.asked
-        if took >= self._slowest or found.now - self._slowest_at > SLOW_HELD:
-            self._slowest, self._slowest_at = took, found.now
+        self._timed(found.now, took=found.now - found.asked)
         if self._evictions is not None and found.evictions > self._evictions:
             if found.now - self._evicted_at > EVICTIONS_HELD:
                 LOGGER.warning("store %s: it evicted %d items", self.store, found.evictions - self._evictions)
             self._evicted_at = found.now
         self._evictions = found.evictions
+
+    def _timed(self, now: float, *, took: float) -> None:
+        """Keep the looks of the last while that no later one was slower than: the slowest of them first."""
+        while self._slowest and self._slowest[-1][1] <= took:
+            self._slowest.pop()
+        self._slowest.append((now, took))
+        while now - self._slowest[0][0] > SLOW_HELD:
+            self._slowest.popleft()
 
     def failed(self, failure: str) -> None:
         self._failed += 1
@@ -57,6 +63,6 @@ class Evidence:
         return StoreSight(
             failing=self._failure if self._failed >= FAILED_LOOKS else None,
             read_once=read_once,
-            slow=self._slowest > policy.longest_gap / 2,
+            slow=any(took > policy.longest_gap / 2 and now - at <= SLOW_HELD for at, took in self._slowest),
             evicting=now - self._evicted_at <= EVICTIONS_HELD,
         )

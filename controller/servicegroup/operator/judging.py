@@ -6,7 +6,7 @@ An error of ours over one group is that group's condition, and not the end of ev
 import logging
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from servicegroup.evaluation import Transition, advance
@@ -17,7 +17,7 @@ from servicegroup.operator.groups import Wanted
 from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet
 from servicegroup.operator.pacing import beating, paced
-from servicegroup.operator.restore import came_from, from_status
+from servicegroup.operator.restore import came_from, from_status, unrecorded
 from servicegroup.operator.status import Moving, large, refuse, render
 from servicegroup.operator.stores import StoreConfig
 from servicegroup.operator.survey import Survey
@@ -52,6 +52,8 @@ class Judging:
         tended = [(one, self._tend(one, one.spec, found)) for one in wanted.values() if one.spec is not None]
         groups = [(one, it) for one, it in tended if it is not None]
         members = sum(beating(it.view, found.facts.get(one.key, ())) for one, it in groups)
+        guests = self.moves.of_store(self.config.name)
+        members += sum(len(guest.beating(now=found.now)) for key, guest in guests.items() if key not in wanted)
         for one, it in groups:
             it.spec = paced(it.spec, members=members, beats_per_second=self.config.beats_per_second)
             try:
@@ -72,10 +74,9 @@ class Judging:
         tended.view, changes = advance(
             tended.view, found.of(wanted.key), spec=tended.spec, wall=found.wall, elsewhere=tended.elsewhere
         )
-        for store in [store for store, guest in tended.guests.items() if guest.done(tended.view, now=found.now)]:
+        for store in [store for store, guest in tended.guests.items() if guest.done(now=found.now)]:
             LOGGER.info("group %s: it has moved from store %s: nobody beats there any more", wanted.key, store)
-            del tended.guests[store]
-            self.moves.close(wanted.key, store=store)
+            self.moves.close(tended.settle(store))
         self.tell(wanted, tended, changes, found)
 
     def _tend(self, wanted: Wanted, spec: GroupSpec, found: Survey) -> Tended | None:
@@ -83,6 +84,7 @@ class Judging:
         try:
             tended = self._tended.get(wanted.key)
             if tended is None or tended.uid != wanted.uid:
+                self._drop(wanted.key)
                 tended = self._tended[wanted.key] = self._begun(wanted, spec, found)
             tended.spec = spec
             tended.take_records(found, status=status)
@@ -99,8 +101,9 @@ class Judging:
         if before:
             LOGGER.info("group %s: on its way from store %s to %s", wanted.key, ", ".join(before), spec.store)
             tended.guests = self.moves.open(wanted.key, stores=before, policy=spec.policy)
-            tended.arriving = True
-            tended.moved = status.get("store") if status.get("store") in tended.guests else None
+            tended.arriving = status.get("store") != spec.store
+            tended.moved = tuple(store for store in unrecorded(status, before) if store in tended.guests)
+            tended.view = replace(tended.view, arrived=True)
         return tended
 
     def tell(self, wanted: Wanted, tended: Tended, changes: tuple[Transition, ...], found: Survey) -> None:
@@ -122,6 +125,7 @@ class Judging:
                 stores=tuple(guests),
                 alone=tuple(member for guest in guests.values() for member in guest.alone(view, now=found.now)),
                 unread=tuple(store for store, guest in guests.items() if guest.view.watch.broken),
+                unrecorded=tended.moved,
             ),
             incomplete=tended.incomplete(now=found.now),
             now=found.now,
@@ -164,5 +168,5 @@ class Judging:
 
     def _drop(self, key: GroupKey) -> None:
         tended = self._tended.pop(key, None)
-        for store in () if tended is None else tended.guests:
-            self.moves.close(key, store=store)
+        for guest in () if tended is None else tended.guests.values():
+            self.moves.close(guest)

@@ -18,7 +18,6 @@ from pathlib import Path
 
 from servicegroup.clock import monotonic
 from servicegroup.config import InvalidSetting
-from servicegroup.evaluation import perceive
 from servicegroup.forgetting import without
 from servicegroup.model import LONGEST_PASS, GroupKey, GroupSpec, Old, Policy
 from servicegroup.operator.groups import Groups, Wanted
@@ -96,7 +95,8 @@ class StoreLoop:
             self._judging.refuse(wanted, str(error))
             now = monotonic()
             found, wanted = Survey(now, now, time.time(), failure=str(error)), {}
-        _show(guests, found)
+        for guest in guests.values():
+            guest.look(found)
         wanted = self._still(wanted)
         self._judging.judge(wanted, found)
         if found.failure is None and self._store is not None:
@@ -132,7 +132,7 @@ class StoreLoop:
     async def _forget(self, store: Store, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
         for key, one in wanted.items():
             tended = self._judging.known(key)
-            old = () if tended is None else tended.old(now=found.now, wall=found.wall)
+            old = () if tended is None else tended.old(found)
             if tended is None or not old:
                 continue
             rows = [row for row in old if row.incarnation]
@@ -175,13 +175,6 @@ class StoreLoop:
 
 def _specs(wanted: Mapping[GroupKey, Wanted]) -> list[GroupSpec]:
     return [one.spec for one in wanted.values() if one.spec is not None]
-
-
-def _show(guests: Mapping[GroupKey, Guest], found: Survey) -> None:
-    for key, guest in guests.items():
-        guest.view = perceive(guest.view, found.of(key), policy=guest.policy)
-        if key in found.records and not guest.recorded:
-            guest.recorded, guest.record = True, found.records[key]
 
 
 def _forget_call(store: Store, key: GroupKey, rows: list[Old], *, timeout: float) -> Callable[[], None]:

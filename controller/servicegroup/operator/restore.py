@@ -4,7 +4,7 @@ Status and record carry a publication number; the higher wins and the other fill
 store's epoch and since when it has been back, so that a restart of the operator costs C and not T.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +12,7 @@ from servicegroup.evaluation import View
 from servicegroup.liveness import restore
 from servicegroup.model import LONGEST_PROMISE, Policy
 from servicegroup.observation import Watch
+from servicegroup.operator.conditions import OLD_STORE_UNREAD
 from servicegroup.operator.status import published_in, seconds
 from servicegroup.record import Record
 
@@ -40,6 +41,13 @@ def came_from(status: Mapping[str, Any], *, store: str) -> tuple[str, ...]:
     """The stores by which the group was judged before this one: the last of them first, then those it still left."""
     before = [status.get("store"), *(status.get("movingFrom") or ())]
     return tuple(dict.fromkeys(one for one in before if isinstance(one, str) and one and one != store))
+
+
+def unrecorded(status: Mapping[str, Any], before: Sequence[str]) -> Sequence[str]:
+    """Of the stores that a group came from, those whose records no operator has read since it left them."""
+    moving = (item for item in status.get("conditions") or () if item.get("type") == "Moving")
+    unread = any(item.get("reason") == OLD_STORE_UNREAD for item in moving)
+    return [store for store in before if unread or store == status.get("store")]
 
 
 def _promised(effective: Any) -> float:

@@ -32,11 +32,14 @@ _LEADING = ("counts", "notUp", "notUpTruncated", "notUpSummary", "members")
 
 @dataclass(frozen=True, slots=True)
 class Moving:
-    """A group's way from other stores: those it came from, who beats there alone, and which of them are not read."""
+    """A group's way from other stores: those it came from, who beats there alone, which of them are not read, and
+    which have not told yet whom they had as members.
+    """
 
     stores: tuple[str, ...] = ()
     alone: tuple[str, ...] = ()
     unread: tuple[str, ...] = ()
+    unrecorded: tuple[str, ...] = ()
 
 
 SETTLED = Moving()
@@ -59,7 +62,7 @@ def render(
     `incomplete` says that not all members are known again that were counted before.
     """
     watch = view.watch
-    unread = (watch.healthy is None or incomplete) and large(before)
+    unread = (watch.healthy is None or incomplete or moving.unrecorded) and large(before)
     counts = before["counts"] if unread else _counts(view.published)
     states = [
         conditions.available(
@@ -74,7 +77,7 @@ def render(
         conditions.store_reachable(sight),
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
-        conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread),
+        conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread, unrecorded=moving.unrecorded),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {

@@ -1,9 +1,9 @@
 """What a loop remembers of one group, and where that begins: at what the operator before it published."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from servicegroup.evaluation import Transition, View
+from servicegroup.evaluation import Transition, View, carried
 from servicegroup.forgetting import forgettable
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Old
@@ -21,16 +21,17 @@ class Tended:
     """`spec` is the one in force, `view` what is known; whether the store's record was taken in (`recorded`), what is
     not published yet (`changes`, or with `unpublished` all of it) and what was (`written`: publisher and publication).
 
-    `guests` are the stores that the group came from; `moved` names the one whose record is to be taken in first, and an
-    older one, of an earlier stay in this store, is not. `total` is how many members the operator before had counted,
-    where its status could not name them all: they are known again by the record, or when they beat.
+    `guests` are the stores that the group came from; `moved` are those whose records are to be taken in first. Of a
+    group that is only `arriving`, an older record, of an earlier stay in this store, is not.
+    `total` is how many members the operator before had counted, where its status could not name them all: they are
+    known again by the record, or when they beat.
     """
 
     uid: str
     view: View
     spec: GroupSpec
     guests: dict[str, Guest] = field(default_factory=dict)
-    moved: str | None = None
+    moved: tuple[str, ...] = ()
     arriving: bool = False
     total: int = 0
     recorded: bool = False
@@ -46,10 +47,10 @@ class Tended:
     def take_records(self, found: Survey, *, status: Mapping[str, object]) -> None:
         """Take in what was published in the group's store, and before it moved, once each."""
         key, policy = self.spec.key, self.spec.policy
-        if self.moved is not None and (guest := self.guests[self.moved]).recorded:
-            self.moved = None
+        for guest in (self.guests[store] for store in self.moved if self.guests[store].recorded):
             if guest.record is not None:
                 self.view = with_members(self.view, guest.record, now=found.now)
+        self.moved = tuple(store for store in self.moved if not self.guests[store].recorded)
         if found.failure is None and not self.recorded and key in found.records:
             record = found.records[key]
             self.recorded = True
@@ -59,28 +60,35 @@ class Tended:
 
     @property
     def waiting(self) -> bool:
-        """Whether nobody has looked yet into the store that the group was moved from."""
-        return self.moved is not None and self.guests[self.moved].view.watch.ended is None
+        """Whether nobody has looked yet into one of the stores that the group was moved from."""
+        return any(guest.view.watch.ended is None for guest in self.guests.values())
 
     def incomplete(self, *, now: float) -> bool:
         """Whether members that were counted before may yet be known again."""
-        if self.moved is not None:
+        if self.moved:
             return True
         return len(self.view.published) < self.total and not self.view.watch.watched(self.spec.policy, now=now)
 
     def unaccounted(self, *, now: float) -> int:
         """How many never were: their names were lost with the store and the operator. It is told once."""
-        if self.total == 0 or self.moved is not None or not self.view.watch.watched(self.spec.policy, now=now):
+        if self.total == 0 or self.moved or not self.view.watch.watched(self.spec.policy, now=now):
             return 0
         lost, self.total = self.total - len(self.view.published), 0
         return max(0, lost)
 
-    def old(self, *, now: float, wall: float) -> tuple[Old, ...]:
+    def settle(self, store: str) -> Guest:
+        """The move from that store is over: what was seen there is known, and no more is looked for."""
+        guest = self.guests.pop(store)
+        self.view = replace(self.view, observations=carried(self.view, [guest.view], policy=self.spec.policy))
+        return guest
+
+    def old(self, found: Survey) -> tuple[Old, ...]:
         """Who is to be forgotten now; nobody while members may beat in other stores."""
-        if self.guests or now - self.forgot < FORGET_EVERY:
+        if self.guests or found.now - self.forgot < FORGET_EVERY:
             return ()
-        self.forgot = now
-        return forgettable(self.view, spec=self.spec, now=now, wall=wall)
+        self.forgot = found.now
+        facts = found.facts.get(self.spec.key, ())
+        return forgettable(self.view, facts, spec=self.spec, now=found.now, wall=found.wall)
 
     def said(self) -> Mapping[str, Published | None]:
         """What is to be published: all of it, or the changes."""
