@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from kubernetes import client
 from servicegroup import ServiceGroup
+from servicegroup.client import NotPublished
 
 from tests.apiserver.operators import Kubectl, Site, account, crowd, running, shipped_rules, until
 from tests.localcluster import processes
@@ -250,6 +251,45 @@ def test_a_store_that_refuses_is_a_condition_and_disturbs_no_other(cluster: Clus
         until(lambda: cluster.verdicts() == {"node-1": "Up"}, why="the other group is tended")
     assert "not a database" in cluster.condition("StoreReachable", name="blind")["message"]
     assert cluster.condition("Available", name="blind")["status"] == "Unknown"
+
+
+def test_a_group_whose_store_is_edited_moves_under_its_agents_and_says_where_they_are(cluster: Cluster) -> None:
+    folder = cluster.site.folder
+    stores, new = folder / "stores.yaml", f"sqlite:///{folder / 'new.db'}"
+    stores.write_text(
+        f"stores: {{default: {{driver: db, url: '{cluster.site.url}'}}, new: {{driver: db, url: '{new}'}}}}"
+    )
+    cluster.site.arguments += ("--stores", str(stores))
+    name = f"{cluster.site.namespace}/compute"
+    cluster.create(serviceDownTimeSeconds=5)
+    with running(cluster.site) as site, ServiceGroup(new, name) as group:
+        with cluster.join("node-1", "node-2"):
+            until(lambda: cluster.verdicts() == {"node-1": "Up", "node-2": "Up"}, why="both are Up")
+            assert cluster.status()["store"] == "default"
+            assert cluster.condition("Moving")["status"] == "False"
+            cluster.edit(store="new")
+            until(lambda: cluster.status().get("movingFrom") == ["default"], why="the edit is taken in")
+            until(lambda: cluster.condition("Moving").get("reason") == "MembersElsewhere", why="it says who is there")
+            assert "node-1, node-2" in cluster.condition("Moving")["message"]
+            site.end(signal.SIGKILL)
+            site.start()
+            until(lambda: len(shown(group)) == 2, why="readers of the new store have the verdicts")
+            assert cluster.verdicts() == {"node-1": "Up", "node-2": "Up"}
+            followers = [group.join(member, report_interval=1) for member in ("node-1", "node-2")]
+        until(lambda: "movingFrom" not in cluster.status(), why="the move is over")
+        assert cluster.condition("Moving")["reason"] == "Settled"
+        assert cluster.status()["store"] == "new"
+        assert cluster.verdicts() == {"node-1": "Up", "node-2": "Up"}
+        assert [event.reason for event in cluster.core.list_namespaced_event(site.namespace).items] == ["MembersUp"]
+        for follower in followers:
+            follower.leave()
+
+
+def shown(group: ServiceGroup) -> list[str]:
+    try:
+        return [member.name for member in group.members() if member.is_up]
+    except NotPublished:
+        return []
 
 
 def test_an_api_server_that_is_away_stops_no_verdict_and_is_told_when_it_is_back(

@@ -155,6 +155,8 @@ TAKEN: Mapping[str, Body] = {
     "the shortest interval with the shortest down time": intervals(1, 3),
     "the longest interval with the shortest down time for it": intervals(3600, 9000),
     "the longest interval with the longest down time": intervals(3600, 86400),
+    "forgetting after a minute, the shortest": {"forgetAfterSeconds": 60},
+    "forgetting after seven days, the longest": {"forgetAfterSeconds": 604_800},
     "a store of one letter": {"store": "a"},
     "a store of a digit, a hyphen and letters": {"store": "2-db"},
     "a store of 63 characters": {"store": "s" * 63},
@@ -227,6 +229,22 @@ REFUSED: Mapping[str, tuple[Body, str]] = {
     "a down time above a day": (
         intervals(10, 86401),
         "spec.serviceDownTimeSeconds in body should be less than or equal to 86400",
+    ),
+    "forgetting sooner than after a minute": (
+        {"forgetAfterSeconds": 59},
+        "spec.forgetAfterSeconds in body should be greater than or equal to 60",
+    ),
+    "forgetting later than after seven days": (
+        {"forgetAfterSeconds": 604_801},
+        "spec.forgetAfterSeconds in body should be less than or equal to 604800",
+    ),
+    "forgetting after a duration in words": (
+        {"forgetAfterSeconds": "24h"},
+        'spec.forgetAfterSeconds in body must be of type integer: "string"',
+    ),
+    "forgetting after a fraction": (
+        {"forgetAfterSeconds": 60.5},
+        'spec.forgetAfterSeconds in body must be of type integer: "number"',
     ),
     "a store without a name": ({"store": ""}, "spec.store in body should be at least 1 chars long"),
     "a store in capitals": ({"store": "Default"}, f'spec.store: Invalid value: "Default": {NO_STORE}'),
@@ -448,8 +466,10 @@ def member(name: str, **parts: Any) -> Body:
 STATUS: Body = {
     "observedGeneration": 1,
     "publication": 2**63 - 1,
+    "store": "new",
+    "movingFrom": ["old", "older"],
     "driver": "db",
-    "effective": {"reportIntervalSeconds": 10, "serviceDownTimeSeconds": 60},
+    "effective": {"reportIntervalSeconds": 10, "serviceDownTimeSeconds": 60, "promisedIntervalSeconds": 100},
     "checkedTime": WHEN,
     "counts": {
         "total": 10_000,
@@ -502,6 +522,15 @@ STATUS_TAKEN: Mapping[str, Body] = {
     "a message of 1024 characters": {"conditions": [condition("Ready", message="m" * 1024)]},
     "an empty message": {"conditions": [condition("Ready", message="")]},
     "a condition with a prefix": {"conditions": [condition("example.org/Paged")]},
+    "16 stores that the group was moved from": {"movingFrom": [f"{'s' * 61}{number:02}" for number in range(16)]},
+    "a promise of nobody": {"effective": {"promisedIntervalSeconds": 0}},
+    "an interval and a time far longer than a spec's": {
+        "effective": {
+            "reportIntervalSeconds": 11_112,
+            "serviceDownTimeSeconds": 266_688,
+            "promisedIntervalSeconds": 11_112,
+        }
+    },
     "16 conditions": {"conditions": [condition(f"C{number}") for number in range(16)]},
     "a summary of 256 characters": {"notUpSummary": "ü" * 256},
     "a fraction of a second": {"checkedTime": "2026-01-31T23:59:59.123456Z"},
@@ -524,6 +553,15 @@ STATUS_REFUSED: Mapping[str, tuple[Body, str]] = {
     ),
     "a member without a verdict": ({"members": [{"member": "n"}]}, "status.members[0].verdict: Required value"),
     "a word of 65 characters": ({"notUp": [member("n", reason="R" * 65)]}, "status.notUp[0].reason: Too long"),
+    "a store of 64 characters": ({"store": "s" * 64}, "status.store: Too long"),
+    "17 stores that the group was moved from": (
+        {"movingFrom": [f"s{number}" for number in range(17)]},
+        "status.movingFrom: Too many: 17: must have at most 16 items",
+    ),
+    "a store of 64 characters that the group was moved from": (
+        {"movingFrom": ["s" * 64]},
+        "status.movingFrom[0]: Too long",
+    ),
     "a driver of 64 characters": ({"driver": "d" * 64}, "status.driver: Too long"),
     "members up in 65 characters": ({"counts": {"summary": "1" * 65}}, "status.counts.summary: Too long"),
     "a summary of 257 characters": ({"notUpSummary": "n" * 257}, "status.notUpSummary: Too long"),
@@ -603,6 +641,7 @@ TOO_LOW: Mapping[str, Body] = {
     "status.publication": {"publication": -1},
     "status.effective.reportIntervalSeconds": {"effective": {"reportIntervalSeconds": 0}},
     "status.effective.serviceDownTimeSeconds": {"effective": {"serviceDownTimeSeconds": 0}},
+    "status.effective.promisedIntervalSeconds": {"effective": {"promisedIntervalSeconds": -1}},
     "status.conditions[0].observedGeneration": {"conditions": [condition("Ready", observedGeneration=-1)]},
     **{f"status.counts.{name}": {"counts": {name: -1}} for name in COUNTED},
 }
