@@ -99,7 +99,7 @@ def carried(view: View, elsewhere: Sequence[View], *, policy: Policy) -> Mapping
         for member, seen in other.observations.items():
             mine = merged.get(member)
             counts = mine is None or not mine[0].incarnation or _later((seen, other.watch), mine, policy=policy)
-            if seen.incarnation and counts and not _past(view, member, seen):
+            if seen.incarnation and counts:
                 merged[member] = (seen, other.watch)
     return {member: seen for member, (seen, _) in merged.items()}
 
@@ -115,10 +115,6 @@ def _later(one: tuple[Observation, Watch], other: tuple[Observation, Watch], *, 
     waited = (watch.healthy or 0.0) - max(seen.beat, watch.store_back or 0.0)
     gone = left[0].beat > seen.beat and waited > its.interval + its.longest_gap
     return gone is (one is left)
-
-
-def _past(view: View, member: str, seen: Observation) -> bool:
-    return seen.fresh is None and member not in view.judged
 
 
 def _judge_all(
@@ -137,14 +133,13 @@ def _judge_all(
     unread = any(watch.healthy is None for watch in watches[1:])
     judged: dict[str, Judgement] = {}
     for member in {*observations, *view.judged, *spec.expected}:
-        seen = observations.get(member)
-        if unread and seen is not None and seen.state is State.LEFT and seen.fresh is None:
-            seen = None
-        if view.arrived and seen is not None and _past(view, member, seen) and member not in spec.expected:
-            continue
+        before, seen = view.judged.get(member), observations.get(member)
+        if seen is not None and seen.fresh is None:
+            past = view.arrived and (before is None or before.reason is Reason.MISSING)
+            seen = None if past or (unread and seen.state is State.LEFT) else seen
         here = seen is not None and seen.fresh is not None and seen is view.observations.get(member)
         said = judge(
-            view.judged.get(member),
+            before,
             seen,
             policy=spec.policy,
             watch=view.watch if here else everywhere,

@@ -569,6 +569,21 @@ def test_nobody_of_an_older_stay_in_the_new_store_becomes_a_member() -> None:
     assert {change.member for change in it.changes} == set(FEW)
 
 
+@pytest.mark.parametrize("onwards", [False, True], ids=["", "and the group moves on"])
+def test_who_ought_to_beat_and_did_in_an_older_stay_alone_is_missing(*, onwards: bool) -> None:
+    it = site(*FEW)
+    it.stores["b"].rows = {"ghost": Row(Beat("ghost", "old", 7, INTERVAL), it.stores["b"].clock(it.now - DAY))}
+    it.move("b")
+    it.run(T)
+    if onwards:
+        it.move("c")
+        it.run(T)
+    it.respec(expected=frozenset({"ghost"}))
+    it.run(4 * T)
+
+    assert it.shown["ghost"].reason is Reason.MISSING
+
+
 def test_who_of_an_older_stay_beats_again_is_a_member() -> None:
     it = site(*FEW)
     it.stores["b"].rows = {"back": Row(Beat("back", "back-3", 7, INTERVAL), it.stores["b"].clock(it.now - DAY))}

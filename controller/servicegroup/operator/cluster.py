@@ -21,8 +21,7 @@ from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
 FIELD_MANAGER = "servicegroup-operator"
 REQUEST_SECONDS = 10.0
 SUCCESS, REDIRECT = 200, 300
-MISSING = (404, 409)
-"""Not found; or a conflict, which a write with a uid gets from another resource of the same name."""
+NOT_FOUND = 404
 
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 """The client encodes a text as JSON once more unless the type says what it is in full."""
@@ -37,7 +36,7 @@ class ClusterUnavailable(Exception):
 
 
 class Gone(Exception):
-    """The resource is not there any more, or another one stands under its name."""
+    """The resource is not there any more."""
 
 
 class StatusRefused(Exception):
@@ -50,7 +49,8 @@ class Cluster:
         self._core = client.CoreV1Api(api)
 
     async def write_status(self, address: tuple[GroupKey, str], status: Mapping[str, Any]) -> None:
-        """Make it the status of the resource of this key and uid.
+        """Make it the status of the resource of this key. The API server takes it though another uid stands under the
+        name by now; whoever calls this drops a group with the watch's word of its end.
 
         Raises Gone, ClusterUnavailable, StatusRefused.
         """
@@ -106,7 +106,7 @@ class Cluster:
         try:
             await call
         except ApiException as error:
-            if error.status in MISSING:
+            if _names_what_is_missing(error):
                 raise Gone(f"the API server answered {error.status} {error.reason}") from None
             problem = f"the API server answered {error.status} {error.reason}: {_message(error)}"
             # An older definition of the resource does not know a field of ours: only its upgrade helps, and no retry.
@@ -124,11 +124,24 @@ def as_yaml(body: Mapping[str, Any]) -> str:
     return re.sub(r"[^ -~]", lambda found: f"\\U{ord(found[0]):08x}", json.dumps(body, ensure_ascii=False))
 
 
+def _names_what_is_missing(error: ApiException) -> bool:
+    """Whether an object is not there. An API server that is still loading its definitions answers 404 as well, to
+    everything and without a name; who took that for an answer would drop all groups.
+    """
+    details = _answer(error).get("details")
+    return error.status == NOT_FOUND and isinstance(details, dict) and bool(details.get("name"))
+
+
 def _message(error: ApiException) -> str:
+    return str(_answer(error).get("message", ""))[:500]
+
+
+def _answer(error: ApiException) -> dict[str, Any]:
     try:
-        return str(json.loads(error.body or "{}").get("message", ""))[:500]
+        answer = json.loads(error.body or "{}")
     except ValueError:
-        return ""
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 async def connect() -> Cluster:
