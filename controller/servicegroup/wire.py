@@ -3,14 +3,13 @@
 Below the stores, since both ends speak it: the gateway that serves, and the driver `remote` that asks.
 """
 
-import math
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from servicegroup.liveness import Published
 from servicegroup.model import (
-    LONGEST_INTERVAL,
+    LONGEST_PROMISE,
     SHORTEST_INTERVAL,
     Beat,
     GroupKey,
@@ -155,10 +154,10 @@ def _sequence(body: Mapping[str, Any]) -> int:
 
 def _interval(body: Mapping[str, Any]) -> float:
     value = body.get("interval")
-    good = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-    if not good or not SHORTEST_INTERVAL <= (seconds := float(value or 0)) <= LONGEST_INTERVAL:
+    good = isinstance(value, int | float) and not isinstance(value, bool) and value <= LONGEST_PROMISE
+    if not good or not SHORTEST_INTERVAL <= (seconds := float(value or 0)) <= LONGEST_PROMISE:
         raise InvalidMessage(
-            f"interval is {_shown(value)}: allowed are seconds from {SHORTEST_INTERVAL:g} to {LONGEST_INTERVAL:g}"
+            f"interval is {_shown(value)}: allowed are seconds from {SHORTEST_INTERVAL:g} to {LONGEST_PROMISE:g}"
         )
     return seconds
 

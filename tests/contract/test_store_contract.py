@@ -657,6 +657,20 @@ def test_an_agent_whose_row_was_forgotten_is_told_that_it_is_gone_and_joins_agai
     assert facts(store)["node-1"].sequence == 3
 
 
+def test_who_was_forgotten_and_joins_again_by_the_same_connection_is_read_again(store: Store) -> None:
+    publish(store, {}, whole=True)
+    store.join(KEY, BEAT, timeout=TIMEOUT)
+    assert facts(store).keys() == {"node-1"}
+    publish(store, {"node-1": DOWN})
+    forget(store, Old("node-1", "one", 1))
+    for _ in range(2):
+        assert facts(store) == {}
+        publish(store, {"node-1": None})
+    store.join(KEY, at(BEAT, 2), timeout=TIMEOUT)
+
+    assert facts(store).keys() == {"node-1"}
+
+
 def test_five_hundred_rows_are_forgotten_at_once(store: Store) -> None:
     names = [f"node-{number}" for number in range(500)]
     for name in names:

@@ -38,10 +38,10 @@ def test_an_agent_joins_beats_and_leaves_by_its_pods_token(gateway: Gateway, sto
     }
 
 
-def forged(token: str) -> str:
-    """The same claims, but for another node, under the signature that there was."""
+def forged(token: str, **claims_of_ours: object) -> str:
+    """The same claims, but for another node and what is given, under the signature that there was."""
     head, claims, signature = token.split(".")
-    said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4)))
+    said = json.loads(base64.urlsafe_b64decode(claims + "=" * (-len(claims) % 4))) | claims_of_ours
     said["kubernetes.io"]["node"]["name"] = "node-2"
     return ".".join((head, base64.urlsafe_b64encode(json.dumps(said).encode()).decode().rstrip("="), signature))
 
@@ -54,6 +54,8 @@ STRANGERS: dict[str, tuple[Callable[[Tokens], str | None], int]] = {
     "meant for another service": (lambda t: t.of_node("node-2", audience="istio-ca"), 401),
     "of another node": (lambda t: t.of_node("node-1"), 403),
     "changed to name this node": (lambda t: forged(t.of_node("node-1")), 401),
+    "changed to last for ever": (lambda t: forged(t.of_node("node-1"), exp=10**400), 401),
+    "changed to last until no time": (lambda t: forged(t.of_node("node-1"), exp=float("nan")), 401),
     "without a node, and without a right": (lambda t: t.of_subject("outside"), 403),
     "without a node, and with a reader's right": (lambda t: t.of_subject("reader", "get"), 403),
 }

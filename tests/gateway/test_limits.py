@@ -92,6 +92,7 @@ FIELDS: dict[str, dict[str, object]] = {
     "a sequence that is true": {"sequence": True},
     "an interval of no time": {"interval": 0},
     "an endless interval": {"interval": float("inf")},
+    "an interval of four hundred digits": {"interval": 10**400},
     "a long incarnation": {"incarnation": "a" * 33},
     "a state that is left": {"state": "left"},
 }

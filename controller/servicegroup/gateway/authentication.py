@@ -78,20 +78,21 @@ class Authenticator:
             claims = peek(token, audience=self.audience, now=time.time())
         except NotAToken as error:
             raise Refused(401, str(error)) from None
-        identity = await self._review(digest, token, peer=peer, lasts=claims.expires - time.time(), known=known)
+        identity = await self._review(digest, token, peer=peer, expires=claims.expires, known=known)
         if identity is None:
             raise _not_taken()
         return identity
 
     async def _review(
-        self, digest: bytes, token: str, *, peer: str, lasts: float, known: Known | None
+        self, digest: bytes, token: str, *, peer: str, expires: float, known: Known | None
     ) -> Identity | None:
         """All who come with one token wait for one review. It goes on when a client does not wait for it."""
         task = self._asking.get(digest)
         if task is None:
             if self._by_peer[peer] >= AT_ONCE // 4:
                 raise overloaded("too many tokens of this address are being reviewed; try again")
-            task = asyncio.get_running_loop().create_task(self._ask(digest, token, lasts=lasts, peer=peer))
+            self._by_peer[peer] += 1
+            task = asyncio.get_running_loop().create_task(self._ask(digest, token, expires=expires, peer=peer))
             task.add_done_callback(_heard)
             self._asking[digest] = task
         try:
@@ -101,11 +102,11 @@ class Authenticator:
             now = monotonic()
             if known is None or now >= known.expires:
                 raise unavailable("the API server cannot be asked whose token this is; try again") from None
-            self._known[digest] = Known(known.identity, now + WITHOUT_ANSWER_SECONDS, known.expires)
+            again = min(now + WITHOUT_ANSWER_SECONDS, known.expires)
+            self._known[digest] = Known(known.identity, again, known.expires)
             return known.identity
 
-    async def _ask(self, digest: bytes, token: str, *, lasts: float, peer: str) -> Identity | None:
-        self._by_peer[peer] += 1
+    async def _ask(self, digest: bytes, token: str, *, expires: float, peer: str) -> Identity | None:
         try:
             async with self._gate:
                 status = await self.api.review_token(token, audience=self.audience)
@@ -120,6 +121,7 @@ class Authenticator:
         if identity is None:
             self._refused[digest] = now + REFUSED_SECONDS
         else:
+            lasts = expires - time.time()
             trusted = self.trusted * (1 - SPREAD * random.random())  # noqa: S311 - no secret
             self._known[digest] = Known(identity, now + min(trusted, lasts), now + lasts)
         _bound(self._known, MOST_KNOWN)

@@ -2,14 +2,14 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
 from servicegroup.clock import monotonic
 from servicegroup.gateway.apiserver import ApiServerUnavailable
 from servicegroup.gateway.identity import Identity, refusal
-from servicegroup.gateway.refusals import Refused, unavailable
+from servicegroup.gateway.refusals import Refused, overloaded, unavailable
 from servicegroup.model import GroupKey
 
 LOGGER = logging.getLogger("servicegroup.gateway")
@@ -20,6 +20,9 @@ WITHOUT_ANSWER_SECONDS = 600.0
 
 MOST = 50_000
 AT_ONCE = 16
+OF_ONE_USER = 64
+"""Questions under way. They go on when nobody waits for them any more, and one subject's must not keep others waiting.
+"""
 
 Question = tuple[object, ...]
 
@@ -42,6 +45,7 @@ class Authorizer:
     api: Rights
     _said: OrderedDict[Question, Said] = field(default_factory=OrderedDict)
     _asking: dict[Question, asyncio.Task[bool]] = field(default_factory=dict)
+    _by_user: Counter[str] = field(default_factory=Counter)
     _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
 
     async def require_beat(self, identity: Identity, key: GroupKey, member: str) -> None:
@@ -82,6 +86,9 @@ class Authorizer:
     async def _ask(self, question: Question, identity: Identity, *, verb: str, key: GroupKey) -> bool:
         task = self._asking.get(question)
         if task is None:
+            if self._by_user[identity.user] >= OF_ONE_USER:
+                raise overloaded("too many questions about this subject's rights are under way; try again")
+            self._by_user[identity.user] += 1
             task = asyncio.get_running_loop().create_task(self._asked(question, identity, verb=verb, key=key))
             task.add_done_callback(_heard)
             self._asking[question] = task
@@ -93,6 +100,9 @@ class Authorizer:
                 allowed = await self.api.may(identity, verb=verb, namespace=key.namespace, name=key.name)
         finally:
             del self._asking[question]
+            self._by_user[identity.user] -= 1
+            if not self._by_user[identity.user]:
+                del self._by_user[identity.user]
         self._said[question] = Said(allowed, monotonic())
         self._said.move_to_end(question)
         while len(self._said) > MOST:

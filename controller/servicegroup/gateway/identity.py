@@ -20,6 +20,8 @@ CREDENTIAL = "authentication.kubernetes.io/credential-id"
 
 ACCOUNT = "system:serviceaccount:"
 LONGEST_TOKEN = 16_384
+LATEST = 2.0**40
+"""Seconds since 1970."""
 
 
 class NotAToken(ValueError):
@@ -54,7 +56,9 @@ def peek(token: str, *, audience: str, now: float) -> Claims:
         claims = json.loads(base64.urlsafe_b64decode(parts[1] + "=" * (-len(parts[1]) % 4)))
     except (binascii.Error, ValueError, RecursionError):
         claims = None
-    if not isinstance(claims, dict) or not isinstance(expires := claims.get("exp"), int | float):
+    # In words of its own: a number that is none, or one beyond any calendar, is no time.
+    expires = claims.get("exp") if isinstance(claims, dict) else None
+    if not isinstance(claims, dict) or not isinstance(expires, int | float) or not 0 <= expires <= LATEST:
         raise NotAToken("the token cannot be read; project a service account's, with the gateway's audience")
     meant = claims.get("aud")
     if audience not in (meant if isinstance(meant, list) else [meant]):

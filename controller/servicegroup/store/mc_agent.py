@@ -55,6 +55,8 @@ class AgentSide:
                     first = False
                     break
                 item, row = _row(connection, group, beat.member)
+            # Who joins may have been forgotten since this process listed it last.
+            self._listed.pop((address, group, beat.member), None)
             self._enlist(address, connection, group, beat.member, found[address])
 
         self._servers.each(claim, deadline=deadline, among=found)
