@@ -352,6 +352,11 @@ CASES = {
     "it was never seen": Case(None, said(Reason.MISSING, ago=5 * KEPT), goes=False),
     "it left that long ago": Case(replace(silent(KEPT), state=State.LEFT), None, goes=True),
     "it left later": Case(replace(silent(KEPT - 1), state=State.LEFT), None, goes=False),
+    "its row is of an earlier stay, and silent for exactly T": Case(silent(T), None, goes=False),
+    "its row is of an earlier stay, and silent for longer": Case(silent(T + 1), None, goes=True),
+    "its row is of an earlier stay, whose agent promised twice the interval": Case(
+        silent(T + 1, interval=20.0), None, goes=False
+    ),
     "the pass was not healthy": Case(silent(LONG), SILENT_LONG, goes=False, change=watch(healthy=NOW - PASS)),
     "the operator has looked for less than C": Case(silent(LONG), SILENT_LONG, goes=False, change=watch(sight=NOW - 9)),
     "the store has been back for less than T": Case(
