@@ -89,6 +89,8 @@ class Scenes:
         self._until(LEAVES, None, after=left)
         self.stage.judge("left2", judging.departure(self.decisions.all, LEAVES, at=left))
         self._patch("forced", FORCE, becomes="Down", reason="ForcedDown")
+        # A decision comes before its publication, and the gateway keeps a record for half a second.
+        self.stage.until(lambda: self.reader.are("Down", {FORCED}), within=PUBLISHED)
         begun = time.time()
         code = self.api.servicegroup("is-up", "compute", FORCED)
         self.stage.judge("is-up", Finding(code == 1, f"exit code {code}", time.time() - begun))
@@ -106,6 +108,7 @@ class Scenes:
         self.api.kubectl("get", "csg", "-o", "wide")
 
     def revive(self) -> None:
+        was_down = self._are("Down", {RETURNS})  # by the status: a reader is told half a second later
         self.reader.forget_slowest()
         resumed = self.agents.resume(PAUSED)
         started = self.agents.join(RETURNS, group="compute")
@@ -114,7 +117,7 @@ class Scenes:
         found = judging.at_once(self.decisions.all, PAUSED, "Up", reason="Beating", at=resumed)
         self.stage.judge("resumed2", found)
         # Who was not Down before will not become Up.
-        self._until(RETURNS, "Up", after=started, within=STARTING if self.reader.are("Down", {RETURNS}) else 0.0)
+        self._until(RETURNS, "Up", after=started, within=STARTING if was_down else 0.0)
         pace = Pace(self.reader.slowest)
         found = judging.comeback(self.decisions.all, RETURNS, still=STAYS_DEAD, at=started, pace=pace)
         self.stage.judge("returned2", found)
