@@ -11,11 +11,11 @@ from servicegroup.store import Store, open_store
 
 from tests.apiserver.conftest import admin, audit_log, control_plane, kubectl, namespace, programs
 from tests.apiserver.operators import account
-from tests.contract.conftest import pytest_configure
+from tests.contract.conftest import postgresql, pytest_configure
 from tests.gateway.gateways import Gateway, running, shipped_rules
 from tests.gateway.tokens import Tokens
 
-__all__ = ["admin", "audit_log", "control_plane", "kubectl", "namespace", "programs", "pytest_configure"]
+__all__ = ["admin", "audit_log", "control_plane", "kubectl", "namespace", "postgresql", "programs", "pytest_configure"]
 
 HERE = Path(__file__).parent
 
