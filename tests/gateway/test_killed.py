@@ -52,6 +52,7 @@ def published(api: client.ApiClient, key: GroupKey) -> Iterator[list[dict[str, A
     ended = threading.Event()
 
     def look() -> None:
+        event: Any
         for event in watch.Watch().stream(custom.list_namespaced_custom_object, resource_version=since, **place):
             if event["type"] == "DELETED":
                 ended.set()
