@@ -11,7 +11,7 @@ from contextlib import ExitStack, closing, contextmanager
 
 import pytest
 from servicegroup.gateway.authentication import AT_ONCE
-from servicegroup.gateway.shares import UNDER_WAY
+from servicegroup.gateway.authorization import WAITING_OF_ONE
 
 from tests.apiserver.operators import until
 from tests.gateway.gateways import Answer, Gateway, answer_of, beat
@@ -75,9 +75,9 @@ def test_one_subjects_questions_are_bounded_and_others_go_on(
     assert gateway.ask("GET", of(group), token=flood).status == 403
     assert gateway.ask("POST", "/v1/join", token=known, body=beat(group, "node-1")).status == 200
     with ExitStack() as stack:
-        burst = Burst(gateway, stack, size=UNDER_WAY + MORE)
+        burst = Burst(gateway, stack, size=WAITING_OF_ONE + MORE)
         with still(control_plane):
-            burst.ask([(of(group, f"none-{number}"), flood) for number in range(UNDER_WAY + MORE)])
+            burst.ask([(of(group, f"none-{number}"), flood) for number in range(WAITING_OF_ONE + MORE)])
             body = beat(group, "node-1", sequence=2)
             assert gateway.ask("POST", "/v1/beat", token=known, body=body).status == 200
         answers = burst.answers()
@@ -90,7 +90,7 @@ def test_one_subjects_questions_are_bounded_and_others_go_on(
 def test_many_who_ask_the_same_are_one_question(gateway: Gateway, tokens: Tokens, control_plane: ControlPlane) -> None:
     group, token = tokens.group(), tokens.of_subject("many", "get")
     assert gateway.ask("GET", of(group, "before"), token=token).status == 404
-    size = UNDER_WAY + MORE
+    size = WAITING_OF_ONE + MORE
     with ExitStack() as stack:
         burst = Burst(gateway, stack, size=size)
         with still(control_plane):

@@ -5,7 +5,6 @@ from servicegroup.gateway.shares import (
     PER_SECOND,
     REMEMBERED,
     REMEMBERED_OF_ONE,
-    UNDER_WAY,
     Share,
     Shares,
 )
@@ -13,7 +12,7 @@ from servicegroup.gateway.shares import (
 
 def asked(share: Share[int, bool], *, now: float, times: int) -> int:
     """How many of so many questions are let through, each answered at once."""
-    return sum(share.refused(now=now) is None for _ in range(times))
+    return sum(share.take(now=now) for _ in range(times))
 
 
 def test_a_burst_is_let_through_and_then_so_many_a_second() -> None:
@@ -21,16 +20,6 @@ def test_a_burst_is_let_through_and_then_so_many_a_second() -> None:
     assert asked(share, now=1000.0, times=2 * BURST) == BURST
     assert asked(share, now=1002.0, times=2 * BURST) == 2 * PER_SECOND
     assert asked(share, now=2000.0, times=2 * BURST) == BURST, "what is not used for long is no more than a burst"
-
-
-def test_what_waits_for_an_answer_is_bounded() -> None:
-    share = Share[int, bool]()
-    for _ in range(UNDER_WAY):
-        assert share.refused(now=0.0) is None
-        share.under_way += 1
-    assert share.refused(now=1000.0) is not None
-    share.under_way -= 1
-    assert share.refused(now=1000.0) is None
 
 
 def test_one_subject_fills_its_own_share_of_what_is_remembered() -> None:

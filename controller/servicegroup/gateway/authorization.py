@@ -9,7 +9,8 @@ from servicegroup.clock import monotonic
 from servicegroup.gateway.apiserver import ApiServerUnavailable
 from servicegroup.gateway.identity import Identity, refusal
 from servicegroup.gateway.refusals import Refused, overloaded, unavailable
-from servicegroup.gateway.shares import Share, Shares
+from servicegroup.gateway.shares import Shares
+from servicegroup.gateway.turns import Turns
 from servicegroup.model import GroupKey
 
 LOGGER = logging.getLogger("servicegroup.gateway")
@@ -18,8 +19,10 @@ DENIED_SECONDS = 10.0
 WITHOUT_ANSWER_SECONDS = 600.0
 """For so long after its last answer an API server that is away has its word kept."""
 
-AT_ONCE = 16
-"""Questions with the API server at a time. They go on when nobody waits for them any more."""
+AT_ONCE, OF_ONE, WAITING_OF_ONE = 16, 4, 64
+"""Questions with the API server at a time, those of one subject, and what waits of its. They go on when nobody waits
+for them any more.
+"""
 
 Question = tuple[object, ...]
 
@@ -42,7 +45,9 @@ class Authorizer:
     api: Rights
     _shares: Shares[Question, Said] = field(default_factory=Shares)
     _asking: dict[Question, asyncio.Task[bool]] = field(default_factory=dict)
-    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _turns: Turns = field(
+        default_factory=lambda: Turns("questions about this subject's rights", AT_ONCE, OF_ONE, WAITING_OF_ONE)
+    )
 
     async def require_beat(self, identity: Identity, key: GroupKey, member: str) -> None:
         """Raises Refused: 403, 429 or 503."""
@@ -83,25 +88,19 @@ class Authorizer:
         """All who come with one question wait for one answer."""
         task = self._asking.get(question)
         if task is None:
-            share = self._shares.of(identity.user)
-            if (too_many := share.refused(now=monotonic())) is not None:
-                raise overloaded(too_many)
-            share.under_way += 1
-            asking = self._asked(share, question, identity, verb=verb, key=key)
-            task = asyncio.get_running_loop().create_task(asking)
+            if not self._shares.of(identity.user).take(now=monotonic()):
+                raise overloaded("too many questions about this subject's rights were asked in a short time; try again")
+            task = asyncio.get_running_loop().create_task(self._asked(question, identity, verb=verb, key=key))
             task.add_done_callback(_heard)
             self._asking[question] = task
         return await asyncio.shield(task)
 
-    async def _asked(
-        self, share: Share[Question, Said], question: Question, identity: Identity, *, verb: str, key: GroupKey
-    ) -> bool:
+    async def _asked(self, question: Question, identity: Identity, *, verb: str, key: GroupKey) -> bool:
         try:
-            async with share.gate, self._gate:
+            async with self._turns.of(identity.user):
                 allowed = await self.api.may(identity, verb=verb, namespace=key.namespace, name=key.name)
         finally:
             del self._asking[question]
-            share.under_way -= 1
         self._shares.remember(identity.user, question, Said(allowed, monotonic()))
         return allowed
 

@@ -1,21 +1,14 @@
-"""What one subject may take of the gateway: of what is remembered, and of the questions to the API server. No I/O.
+"""What one subject may take of the gateway's memory and, in the long run, of the API server's time. No I/O.
 
 Whoever has a token can ask about names that there are not, each of them another question. Whether there is such a group
 plays no part in what a question costs, or a stranger would learn that.
 """
 
-import asyncio
 from collections import OrderedDict
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 REMEMBERED, REMEMBERED_OF_ONE = 50_000, 2_000
-UNDER_WAY = 64
-"""Questions of one subject that wait for an answer."""
-
-AT_THE_SERVER = 4
-"""Of those are with the API server at a time."""
-
 BURST, PER_SECOND = 1_000, 50
 """Questions of one subject, at once and for ever. Answers serve for a minute: a reader of 1,000 namespaces begins with
 so many, and an agent for 3,000 groups has that rate.
@@ -28,21 +21,17 @@ A = TypeVar("A")
 @dataclass(slots=True)
 class Share(Generic[Q, A]):
     said: OrderedDict[Q, A] = field(default_factory=OrderedDict)
-    under_way: int = 0
-    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_THE_SERVER))
     _left: float = BURST
     _counted: float = float("-inf")
 
-    def refused(self, *, now: float) -> str | None:
-        """Why one more question is too many; None where it is not, and is counted."""
-        if self.under_way >= UNDER_WAY:
-            return "too many questions about this subject's rights are under way; try again"
+    def take(self, *, now: float) -> bool:
+        """Whether one more question may be asked; then it is counted."""
         self._left = min(BURST, self._left + (now - self._counted) * PER_SECOND)
         self._counted = now
         if self._left < 1:
-            return "too many questions about this subject's rights were asked in a short time; try again"
+            return False
         self._left -= 1
-        return None
+        return True
 
 
 @dataclass(slots=True)
