@@ -39,7 +39,7 @@ class Line:
 
 @dataclass(slots=True)
 class Listing:
-    """Of one read of a record, and of the next ones that have the same members."""
+    """Of one publication of a record."""
 
     members: Mapping[str, Published]
     counts: Counter[Verdict] = field(init=False)

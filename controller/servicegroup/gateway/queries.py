@@ -16,7 +16,7 @@ from servicegroup.gateway.beats import Gate
 from servicegroup.gateway.delivery import ANSWER_SECONDS, deliver
 from servicegroup.gateway.identity import Identity
 from servicegroup.gateway.pages import Listing, Page
-from servicegroup.gateway.records import Records
+from servicegroup.gateway.records import Records, publication
 from servicegroup.gateway.refusals import Refused, answer
 from servicegroup.gateway.turns import Turns
 from servicegroup.model import GroupKey, InvalidName, Verdict, check_member
@@ -149,9 +149,7 @@ def _group(key: GroupKey, record: Record, listing: Listing) -> dict[str, Any]:
 
 def _tag(record: Record) -> str:
     """The publication's, and whether it still is an answer."""
-    header = record.header
-    words = (header.publisher, header.publication, header.policy, record.stale)
-    return sha256(repr(words).encode()).hexdigest()[:16]
+    return sha256(repr((*publication(record), record.stale)).encode()).hexdigest()[:16]
 
 
 def _same(request: web.Request, record: Record) -> web.StreamResponse | None:

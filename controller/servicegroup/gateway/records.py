@@ -16,9 +16,14 @@ FRESH_SECONDS = 0.5
 READ_SECONDS = 5.0
 
 
+def publication(record: Record) -> tuple[object, ...]:
+    """Two records of which this is the same say the same of all members."""
+    return record.header.publisher, record.header.publication, record.header.policy
+
+
 @dataclass(frozen=True, slots=True)
 class Read:
-    """`listing` is of the record's members, and the read's before it where they are the same."""
+    """`listing` is of the record's members, for as long as nothing else is published."""
 
     record: Record | None
     listing: Listing
@@ -51,10 +56,14 @@ class Records:
         asked, before = monotonic(), self._read.get(key)
 
         def look(store: GatewayStore) -> Read:
+            # Most often nothing has changed, and the members need not be read.
+            head = store.record(key, timeout=READ_SECONDS, only=())
+            if head is None:
+                return Read(None, Listing({}), asked)
+            if before is not None and before.record is not None and publication(before.record) == publication(head):
+                return Read(replace(before.record, header=head.header, age=head.age), before.listing, asked)
             record = store.record(key, timeout=READ_SECONDS)
-            members = {} if record is None else record.members
-            same = before is not None and before.listing.members == members
-            return Read(record, before.listing if before is not None and same else Listing(members), asked)
+            return Read(record, Listing({} if record is None else record.members), asked)
 
         try:
             read = await lane.call(look, wait=READ_SECONDS)
