@@ -55,7 +55,7 @@ class Queries:
         known = await self.gate.groups.all()
         self.records.keep(frozenset(known))
         readable = await self._readable(identity, known)
-        return answer({"groups": [await self._summary(key) for key in sorted(readable)]})
+        return answer({"groups": [await self._summary(key, known[key]) for key in sorted(readable)]})
 
     async def _readable(self, identity: Identity, known: Iterable[GroupKey]) -> list[GroupKey]:
         may = self.gate.authorizer.may
@@ -64,8 +64,8 @@ class Queries:
         found = {name: await may(identity, verb="get", key=GroupKey(name, "")) for name in {k.namespace for k in known}}
         return [key for key in known if found[key.namespace]]
 
-    async def _summary(self, key: GroupKey) -> dict[str, Any]:
-        read = await self.records.of(key, await self.gate.lane(key))
+    async def _summary(self, key: GroupKey, store: str) -> dict[str, Any]:
+        read = await self.records.of(key, self.gate.lane_to(store, key))
         return {"group": str(key), "ageSeconds": None} if read is None else _group(key, *read)
 
     async def group(self, request: web.Request) -> web.StreamResponse:
