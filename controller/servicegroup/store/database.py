@@ -95,7 +95,7 @@ class DatabaseStore:
 
         return self._opening.direct(stamp, timeout=timeout)
 
-    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt | None]:
         once = latest(beats)
         rows = [database_batch.row(self._key(asked[0]), asked) for asked in once]
         receipts = self._opening.call(lambda connection: database_batch.stamp(connection, rows), timeout=timeout)
