@@ -4,8 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kubernetes import client
-
 RUNNING: Mapping[str, Any] = {"running": {"startedAt": "2026-11-23T12:00:00Z"}}
 CRASHED: Mapping[str, Any] = {"waiting": {"reason": "CrashLoopBackOff", "message": "back-off restarting"}}
 
@@ -14,7 +12,7 @@ CRASHED: Mapping[str, Any] = {"waiting": {"reason": "CrashLoopBackOff", "message
 class Pods:
     """Of one namespace; a pod is its name."""
 
-    core: client.CoreV1Api
+    core: Any
     namespace: str
 
     def create(

@@ -37,7 +37,7 @@ def awaited(cluster: Cluster, **said: str) -> None:
 
 def warnings(cluster: Cluster) -> list[str]:
     events = cluster.core.list_namespaced_event(cluster.site.namespace).items
-    return [event.message for event in events if event.type == "Warning"]
+    return [str(event.message) for event in events if event.type == "Warning"]
 
 
 def test_whose_pod_runs_and_never_beats_is_missing_and_no_other(cluster: Cluster, pods: Pods) -> None:
@@ -154,7 +154,7 @@ def test_a_new_operator_keeps_what_was_said_of_pods(cluster: Cluster, pods: Pods
             assert [one for one in cluster.status()["members"] if one["member"] != "node-3"] == before
         assert "MembersLeft" not in [
             event.reason for event in cluster.core.list_namespaced_event(cluster.site.namespace).items
-            if "node-1" in event.message or "node-2" in event.message
+            if "node-1" in str(event.message) or "node-2" in str(event.message)
         ]  # fmt: skip
 
 

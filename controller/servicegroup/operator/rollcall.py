@@ -42,6 +42,7 @@ class Rollcall:
     cluster: Pods
     namespaces: Sequence[str] = ()
     _due: float = field(default=float("-inf"))
+    _rests_until: float = float("-inf")
     _failed: bool = False
 
     async def run(self) -> None:
@@ -67,7 +68,7 @@ class Rollcall:
                         break
         except Forbidden as error:
             self._say(str(error))
-            self.roster.refuse(str(error))
+            self.roster.refuse(str(error), listing=True)
         except ClusterUnavailable as error:
             self._say(str(error))
         else:
@@ -76,18 +77,19 @@ class Rollcall:
             self.roster.called(names, asked=asked)
 
     async def _ask_again(self) -> None:
+        if monotonic() < self._rests_until:
+            return
         for name, uid in self.roster.in_doubt()[:AT_ONCE]:
             asked = monotonic()
             try:
                 self.roster.put(await self.cluster.pod(name), asked=asked)
             except Gone:
                 self.roster.discard(name, uid=uid)
-            except Forbidden as error:
-                self._say(str(error))
-                self.roster.refuse(str(error))
-                return
             except ClusterUnavailable as error:
                 self._say(str(error))
+                self._rests_until = asked + RETRY
+                if isinstance(error, Forbidden):
+                    self.roster.refuse(str(error), listing=False)
                 return
 
     def _say(self, problem: str) -> None:

@@ -85,9 +85,11 @@ class Roster:
         self._told, self._refused = True, None
         self._duties.clear()
 
-    def refuse(self, problem: str) -> None:
-        """The API server does not tell of pods, and says why; what is known stays."""
-        self._told, self._refused = False, problem
+    def refuse(self, problem: str, *, listing: bool) -> None:
+        """The API server does not tell of pods, or with `listing` not of all of them, and says why; what is known
+        stays.
+        """
+        self._told, self._refused = self._told and not listing, problem
         self._duties.clear()
 
     def in_doubt(self) -> list[tuple[Name, str]]:
