@@ -5,8 +5,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from servicegroup.model import GroupKey, Policy
 from servicegroup.pods import NO_POD, Duty, Pod, Service, follow, main_containers, services
 
@@ -16,6 +14,7 @@ KEY = GroupKey("nova", "compute")
 BEFORE = Pod(KEY, "node-1", "uid", 90.0, running=50.0, ran=60.0)
 RUNS: Mapping[str, Any] = {"running": {}}
 CRASHED: Mapping[str, Any] = {"waiting": {"reason": "CrashLoopBackOff"}}
+PULLED: Mapping[str, Any] = {"waiting": {"reason": "ContainerCreating"}}
 NOW = 100.0
 
 
@@ -26,6 +25,8 @@ def body(
     phase: str = "Running",
     main: Mapping[str, Any] = RUNS,
     deleted: bool = False,
+    restarts: int = 0,
+    last: Mapping[str, Any] | None = None,
     uid: str = "uid",
 ) -> dict[str, Any]:
     metadata = {
@@ -36,10 +37,13 @@ def body(
     }
     if deleted:
         metadata["deletionTimestamp"] = "2026-11-23T12:00:00Z"
+    status = {"name": "main", "state": main, "restartCount": restarts}
+    if main != PULLED:
+        status |= {"containerID": "containerd://1", **({} if last is None else {"lastState": {"terminated": last}})}
     return {
         "metadata": metadata,
         "spec": {"containers": [{"name": "main"}], **({} if node is None else {"nodeName": node})},
-        "status": {"phase": phase, "containerStatuses": [{"name": "main", "state": main}]},
+        "status": {"phase": phase, "containerStatuses": [status]},
     }
 
 
@@ -71,15 +75,21 @@ class Word:
 
 
 NEW = Pod(KEY, "node-1", "uid", NOW)
-STOPPED = replace(BEFORE, ran=None, stopped=80.0)
+
+
+def ran_for(seconds: int) -> Mapping[str, Any]:
+    return {"startedAt": "2026-11-23T12:00:00Z", "finishedAt": f"2026-11-23T12:00:{seconds:02}Z"}
+
+
+STOPPED = replace(BEFORE, ran=None, stopped=80.0, ended=1)
 
 WORDS = {
     "one that runs, seen first": Word({}, replace(NEW, running=NOW, ran=NOW), None),
     "one that is still pulled": Word(
-        {"phase": "Pending", "main": {"waiting": {"reason": "ContainerCreating"}}}, replace(NEW, stopped=NOW), None
+        {"phase": "Pending", "main": PULLED}, replace(NEW, stopped=NOW), None
     ),
     "one that goes on": Word({}, replace(BEFORE, heard=NOW)),
-    "one whose container crashes": Word({"main": CRASHED}, replace(BEFORE, heard=NOW, ran=None, stopped=NOW)),
+    "one whose container crashes": Word({"main": CRASHED}, replace(BEFORE, heard=NOW, ran=None, stopped=NOW, ended=1)),
     "one whose container stays away": Word({"main": CRASHED}, replace(STOPPED, heard=NOW), STOPPED),
     "asked for, it is confirmed": Word(
         {"main": CRASHED}, replace(STOPPED, heard=NOW, confirmed=99.0), STOPPED, asked=99.0
@@ -87,15 +97,46 @@ WORDS = {
     "a word of the watch takes no confirmation away": Word(
         {"main": CRASHED}, replace(STOPPED, heard=NOW, confirmed=95.0), replace(STOPPED, confirmed=95.0)
     ),
-    "one that runs again has not recovered yet": Word({}, replace(STOPPED, heard=NOW, ran=NOW), STOPPED),
+    "one that runs again has not recovered yet": Word({"restarts": 1}, replace(STOPPED, heard=NOW, ran=NOW), STOPPED),
     "one that crashes again was never up": Word(
-        {"main": CRASHED}, replace(STOPPED, heard=NOW), replace(STOPPED, ran=NOW - SETTLED + 0.1)
+        {"main": CRASHED, "restarts": 1},
+        replace(STOPPED, heard=NOW, ended=2),
+        replace(STOPPED, ran=NOW - SETTLED + 0.1),
     ),
     "one that ran for C and crashes has only now stopped": Word(
-        {"main": CRASHED}, replace(STOPPED, heard=NOW, stopped=NOW), replace(STOPPED, ran=NOW - SETTLED)
+        {"main": CRASHED, "restarts": 1},
+        replace(STOPPED, heard=NOW, stopped=NOW, ended=2),
+        replace(STOPPED, ran=NOW - SETTLED),
+    ),
+    "one that ran for less, as its node tells, was never up": Word(
+        {"main": CRASHED, "restarts": 1, "last": ran_for(3)},
+        replace(STOPPED, heard=NOW, ended=2),
+        replace(STOPPED, ran=NOW - SETTLED),
     ),
     "one that has run for C is well": Word(
-        {}, replace(BEFORE, heard=NOW, ran=NOW - SETTLED), replace(STOPPED, ran=NOW - SETTLED, confirmed=85.0)
+        {"restarts": 1},
+        replace(BEFORE, heard=NOW, ran=NOW - SETTLED, ended=1),
+        replace(STOPPED, ran=NOW - SETTLED, confirmed=85.0),
+    ),
+    "one that was restarted unseen runs since now": Word(
+        {"restarts": 1, "last": ran_for(3)}, replace(BEFORE, heard=NOW, ran=NOW, ended=1)
+    ),
+    "one that ran for less than C unseen has stopped as before": Word(
+        {"main": CRASHED, "restarts": 1, "last": ran_for(24)}, replace(STOPPED, heard=NOW, ended=2), STOPPED
+    ),
+    "one that ran for C unseen has only now stopped": Word(
+        {"main": CRASHED, "restarts": 1, "last": ran_for(25)},
+        replace(STOPPED, heard=NOW, stopped=NOW, ended=2),
+        STOPPED,
+    ),
+    "one that ran unseen, nobody tells for how long": Word(
+        {"main": CRASHED, "restarts": 1}, replace(STOPPED, heard=NOW, stopped=NOW, ended=2), STOPPED
+    ),
+    "one that ran twice unseen": Word(
+        {"main": CRASHED, "restarts": 2, "last": ran_for(1)}, replace(STOPPED, heard=NOW, stopped=NOW, ended=3), STOPPED
+    ),
+    "one that ended for the first time, unseen": Word(
+        {"main": {"terminated": ran_for(25)}}, replace(STOPPED, heard=NOW, stopped=NOW), replace(STOPPED, ended=0)
     ),
     "one that is being deleted is not expected": Word(
         {"deleted": True}, replace(BEFORE, heard=NOW, running=None, leaving=True)
@@ -182,25 +223,3 @@ def test_who_is_due_and_of_whom_nobody_can_tell() -> None:
     assert full.awaited(["due", "young", "leaving", "stranger"]) == {"due", "young"}
     assert untold.awaited(["due", "young", "leaving", "stranger"]) == {"due", "young", "stranger"}
     assert (full.of("stranger"), untold.of("stranger")) == (NO_POD, None)
-
-
-@given(st.lists(st.tuples(st.booleans(), st.floats(0.1, 60.0)), min_size=1, max_size=30))
-def test_a_container_recovers_by_running_for_c_and_by_nothing_else(spells: list[tuple[bool, float]]) -> None:
-    """Against the plain definition: since the last spell of running that took C, or since the first word."""
-    pod, now, since = told(None, 0.0, main=CRASHED), 0.0, 0.0
-    for runs, seconds in spells:
-        pod = told(pod, now, main=RUNS if runs else CRASHED)
-        began, now = now, now + seconds
-        assert pod is not None
-        assert (pod.ran is not None) is runs
-        if not runs:
-            assert pod.stopped == since
-            continue
-        pod = told(pod, now, main=RUNS)
-        assert pod is not None
-        assert pod.ran is not None
-        assert pod.ran <= began
-        if now - pod.ran >= SETTLED:
-            since = now
-        # The next spell may be of the same kind: a run goes on, and so does its time.
-        pod = told(pod, now, main=CRASHED)
