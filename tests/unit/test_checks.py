@@ -238,6 +238,14 @@ def test_when_failures_are_ill_health(case: Found) -> None:
     assert case.tally.state(CHECK, now=case.now) is case.said
 
 
+def test_a_look_that_hung_and_failed_in_the_end_is_as_many_failures_as_before() -> None:
+    """Else the state would go back to healthy, and on to unhealthy again."""
+    hanging = Tally(0.0, well=True, looking=100.0)
+    failed = hanging.found(CHECK, well=False, now=126.0)
+
+    assert failed.failures(CHECK, now=126.0) == hanging.failures(CHECK, now=126.0) == 3
+
+
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 40.0)), max_size=20))
 def test_ill_health_takes_as_many_failures_in_a_row_and_ends_by_one_success(looks: list[tuple[bool, float]]) -> None:
     tally, now, row = Tally(0.0, well=True), 0.0, 0
