@@ -77,8 +77,6 @@ def test_the_rhythm_is_set_beside_the_check() -> None:
     given = {"SERVICEGROUP_CHECK": "tcp://127.0.0.1:1", "SERVICEGROUP_CHECK_PERIOD": "2"}
     more = {"SERVICEGROUP_CHECK_TIMEOUT": "1.5", "SERVICEGROUP_CHECK_FAILURES": "1", "SERVICEGROUP_CHECK_START": "0"}
 
-    assert check_of(Settings({}, {})) is None
-    assert check_of(Settings({}, {"SERVICEGROUP_CHECK": ""})) is None
     assert check_of(Settings({}, given | more)) == Check(TcpConnect("127.0.0.1", 1), 2.0, 1.5, 1, 0.0)
 
 

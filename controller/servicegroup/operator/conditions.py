@@ -101,16 +101,20 @@ def duplicate(members: Iterable[str]) -> Condition:
     return Condition("DuplicateMember", "True", "TwoAgents", message)
 
 
-def roster_known(sight: RosterSight) -> Condition:
+def roster_known(sight: RosterSight, *, before: Mapping[str, Any]) -> Condition:
+    """A new operator lists the pods within seconds: what the one before it said stays until then."""
     if sight.refused is not None:
         message = (
             "who has a pod and never beat is not found, nor whose main container does not run: let the operator get, "
             f"list and watch pods (deploy/operator-role.yaml); {sight.refused}"
         )
         return Condition("RosterKnown", "False", "PodsForbidden", message)
-    if not sight.told:
-        return Condition("RosterKnown", "Unknown", "Starting", "the pods were not listed yet")
-    return Condition("RosterKnown", "True", "Watching", "the pods that ought to beat are known")
+    if sight.told:
+        return Condition("RosterKnown", "True", "Watching", "the pods that ought to beat are known")
+    for item in before.get("conditions") or ():
+        if item.get("type") == "RosterKnown":
+            return Condition("RosterKnown", *(str(item.get(one, "")) for one in ("status", "reason", "message")))
+    return Condition("RosterKnown", "Unknown", "Starting", "the pods were not listed yet")
 
 
 def moving(

@@ -80,7 +80,7 @@ def render(
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
         conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread, unrecorded=moving.unrecorded),
-        *([] if roster is None else [conditions.roster_known(roster)]),
+        *([] if roster is None else [conditions.roster_known(roster, before=before)]),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {
