@@ -13,10 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
-from servicegroup.model import GroupSpec, Override, Policy, Reason, State, Verdict
+from servicegroup.massfailure import NO_OVERRIDE, Braking, braked, count, settled
+from servicegroup.model import GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
-
-NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +32,7 @@ class View:
     publication: int = 0
     promised: float = 0.0
     arrived: bool = False
+    braking: Braking = field(default_factory=Braking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,21 +50,40 @@ class Transition:
 
 
 def advance(
-    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = ()
+    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = (), store_above: bool = False
 ) -> tuple[View, tuple[Transition, ...]]:
-    """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970."""
+    """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970. `store_above` is
+    whether too many are silent in all groups of the store together.
+    """
     after = perceive(view, seen, policy=spec.policy)
-    moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
     observations = carried(after, elsewhere, policy=spec.policy)
+    braking = (
+        _counted(view, observations, spec=spec, store_above=store_above, now=seen.now) if seen.healthy else view.braking
+    )
+    moment = Moment(
+        now=seen.now,
+        wall=wall,
+        healthy=seen.healthy,
+        last_sight=view.watch.healthy,
+        brake=braking.brake(now=seen.now),
+    )
     judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment)
     after = replace(
         after,
         judged=judged,
         published=_publish_all(view, judged, observations, spec=spec, wall=wall),
         promised=_promised(judged, observations) if seen.healthy else view.promised,
+        braking=settled(braking, judged.values(), spec=spec, moment=moment),
     )
     changes = transitions(view, after, observations, now=seen.now, policy=spec.policy)
     return replace(after, publication=view.publication + bool(changes)), changes
+
+
+def _counted(
+    view: View, observations: Mapping[str, Observation], *, spec: GroupSpec, store_above: bool, now: float
+) -> Braking:
+    found = count(view.judged, observations, policy=spec.policy, overrides=spec.overrides, now=now)
+    return braked(view.braking, found, spec=spec, store_above=store_above, now=now)
 
 
 def perceive(view: View, seen: Pass, *, policy: Policy) -> View:

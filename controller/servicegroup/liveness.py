@@ -9,6 +9,9 @@ evidence against it:
   without a gap and T of a store that serves (`observation.Watch`). Neither an outage nor a restart of anything makes
   anyone Down. Down ends by a fresh beat or by a leave; not by a row that looks young after the store
   went back in time, and not by a restart of the observer.
+* Where more than half fall silent at once, something common to them has failed more likely than each of them, and
+  nobody may be evacuated for it: `massfailure` puts a brake on. Who would become Down under it is Unknown
+  (MassFailure) until the hold ends, once in a silence.
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
@@ -22,13 +25,16 @@ counts that, and past 2T the operator says so (rule 10).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
 
 JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN}
 """The verdict that goes with a judgement's reason; with every other it is Unknown."""
+
+DEAD = (Verdict.DOWN, Reason.SILENT)
+HELD = (Verdict.UNKNOWN, Reason.MASS_FAILURE)
 
 RESTORED = float("-inf")
 """When a judgement was made by an observer before this one: earlier than anything on our own clock."""
@@ -39,7 +45,8 @@ class Judgement:
     """What the evidence says of one member, and what later passes need to remember.
 
     `since` is the wall clock's time of the verdict, `at` the observer's clock when it was judged, `sighted` when an Up
-    that its beats no longer carry was last up on sight.
+    that its beats no longer carry was last up on sight. `definite` is the last verdict that was not Unknown, of one
+    whom some observer saw beat; `caught` is whether a hold has caught this silence.
     """
 
     verdict: Verdict
@@ -47,6 +54,8 @@ class Judgement:
     since: float
     at: float
     sighted: float | None = None
+    definite: Verdict | None = None
+    caught: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +74,17 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """The brake on mass failures: whether it `catches` who would become Down, and `holds` whom it caught."""
+
+    catches: bool = False
+    holds: bool = False
+
+
+OFF = Brake()
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """The circumstances of a pass: its time on the observer's and the wall clock, and the last healthy pass before."""
 
@@ -72,6 +92,7 @@ class Moment:
     wall: float
     healthy: bool
     last_sight: float | None
+    brake: Brake = OFF
 
 
 def judge(
@@ -87,12 +108,32 @@ def judge(
         return before
     silent = seen.silent_for(now=moment.now) > policy.down_time
     if not silent and seen.incarnation:
-        return _judged(before, Verdict.UP, Reason.BEATING, moment=moment, sighted=None)
+        return _up(before, seen, moment=moment)
     # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
     met = moment.now - seen.met >= policy.sight
     if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
-        return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
+        held = _held(before, moment.brake)
+        return _judged(before, *(HELD if held else DEAD), moment=moment)
     return _unconfirmed(before, seen, policy=policy, watch=watch, moment=moment)
+
+
+def _up(before: Judgement | None, seen: Observation, *, moment: Moment) -> Judgement:
+    after = _judged(before, Verdict.UP, Reason.BEATING, moment=moment)
+    definite = after.definite if seen.fresh is None else Verdict.UP
+    return (
+        after
+        if (after.definite, after.caught) == (definite, False)
+        else replace(after, definite=definite, caught=False)
+    )
+
+
+def _held(before: Judgement | None, brake: Brake) -> bool:
+    """Whether the brake keeps one from Down: once a silence, and nobody whom no observer ever saw beat."""
+    if before is None:
+        return False
+    if before.reason is Reason.MASS_FAILURE:
+        return brake.holds
+    return brake.catches and before.definite is Verdict.UP and not before.caught
 
 
 def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
@@ -112,6 +153,8 @@ def _dead(before: Judgement | None, seen: Observation) -> bool:
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
+    if before is not None and before.reason is Reason.MASS_FAILURE and moment.brake.holds:
+        return before
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
         if sighted is not None and seen is not None:
@@ -127,11 +170,20 @@ def _unconfirmed(
 def _judged(
     before: Judgement | None, verdict: Verdict, reason: Reason, *, moment: Moment, sighted: float | None = None
 ) -> Judgement:
+    definite = None if before is None else before.definite
+    after = Judgement(
+        verdict,
+        reason,
+        moment.wall,
+        moment.now,
+        sighted,
+        definite=Verdict.DOWN if verdict is Verdict.DOWN else definite,
+        caught=reason is Reason.MASS_FAILURE or (before is not None and before.caught),
+    )
     if before is None or before.verdict is not verdict:
-        return Judgement(verdict, reason, moment.wall, moment.now, sighted)
-    if before.reason is reason and before.sighted == sighted:
-        return before
-    return Judgement(verdict, reason, before.since, before.at, sighted)
+        return after
+    after = replace(after, since=before.since, at=before.at)
+    return before if after == before else after
 
 
 def publish(
@@ -162,4 +214,14 @@ def restore(published: Mapping[str, Published], *, sighted: float | None) -> dic
 def _restored(said: Published, *, sighted: float | None) -> Judgement:
     reason = said.reason if said.reason is not Reason.FORCED_DOWN else said.beneath or Reason.NOT_WATCHING
     verdict = JUDGED.get(reason, Verdict.UNKNOWN)
-    return Judgement(verdict, reason, said.since, RESTORED, sighted if verdict is Verdict.UP else None)
+    # Down never becomes Unknown: who is Unknown, and was met, was Up.
+    definite = None if reason is Reason.MISSING else Verdict.UP if verdict is Verdict.UNKNOWN else verdict
+    return Judgement(
+        verdict,
+        reason,
+        said.since,
+        RESTORED,
+        sighted if verdict is Verdict.UP else None,
+        definite=definite,
+        caught=reason is Reason.MASS_FAILURE,
+    )

@@ -97,7 +97,7 @@ class Tended:
         return {change.member: change.after for change in self.changes}
 
     def header(self, *, publisher: str, now: float) -> Header:
-        view = self.view
+        view, hold = self.view, self.view.braking.holding(now=now)
         return Header(
             publication=view.publication,
             policy=self.spec.policy,
@@ -106,4 +106,6 @@ class Tended:
             blind_for=view.watch.blind_for(now=now),
             publisher=publisher,
             promised=view.promised,
+            held_since=0.0 if hold is None else hold.since,
+            hold_left=0.0 if hold is None else hold.until - now,
         )
