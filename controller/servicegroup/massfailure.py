@@ -39,9 +39,10 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """`since` is the wall clock's time of its begin, `until` the observer's of its end."""
+    """`since` and `ends` are times of day, to be shown; `until` is the observer's time of its end, by which it ends."""
 
     since: float
+    ends: float
     until: float
     released: bool = False
 
@@ -66,9 +67,9 @@ class Braking:
         return Brake(catches=True, holds=self.holding(now=now) is not None)
 
 
-def resumed(*, since: float, until: float, now: float) -> Braking:
+def resumed(hold: Hold, *, now: float) -> Braking:
     """Where an observer begins that reads a hold back."""
-    return Braking(above=now, on=True, hold=Hold(since, until)) if until > now else Braking()
+    return Braking(above=now, on=True, hold=hold) if hold.until > now else Braking()
 
 
 def count(
@@ -111,7 +112,8 @@ def settled(before: Braking, judged: Iterable[Judgement], *, spec: GroupSpec, mo
         return replace(before, hold=None) if over and before.hold is not None else before
     if before.hold is not None and moment.now < before.hold.until:
         return before
-    return replace(before, hold=Hold(moment.wall, moment.now + spec.mass_failure.longest_hold))
+    longest = spec.mass_failure.longest_hold
+    return replace(before, hold=Hold(moment.wall, moment.wall + longest, moment.now + longest))
 
 
 def of_store(counts: Iterable[Count], *, rule: MassFailure) -> bool:

@@ -104,6 +104,7 @@ class SimStore:
             watch.blind_for(now=clock),
             promised=view.promised,
             held_since=0.0 if (hold := view.braking.holding(now=clock)) is None else hold.since,
+            held_until=0.0 if hold is None else hold.ends,
             hold_left=0.0 if hold is None else hold.until - clock,
         )
         self.stamp = self.clock(now)
@@ -294,7 +295,7 @@ def resumed(status: Status, *, now: float, zero: float, status_age: float) -> Vi
         published=status.members,
         publication=status.publication,
         promised=status.promised,
-        braking=Braking() if held is None else massfailure.resumed(since=held.since, until=held.until - zero, now=now),
+        braking=Braking() if held is None else massfailure.resumed(replace(held, until=held.until - zero), now=now),
     )
 
 

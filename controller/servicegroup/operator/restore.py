@@ -10,7 +10,7 @@ from typing import Any
 
 from servicegroup.evaluation import View
 from servicegroup.liveness import restore
-from servicegroup.massfailure import Braking, resumed
+from servicegroup.massfailure import Braking, Hold, resumed
 from servicegroup.model import LONGEST_PROMISE, Policy
 from servicegroup.observation import Watch
 from servicegroup.operator.conditions import OLD_STORE_UNREAD
@@ -57,7 +57,7 @@ def _braking(hold: Any, *, now: float, wall: float) -> Braking:
     since, until = (seconds(hold.get(name)) if isinstance(hold, Mapping) else None for name in ("since", "until"))
     if since is None or until is None:
         return Braking()
-    return resumed(since=since, until=now + min(until - wall, until - since), now=now)
+    return resumed(Hold(since, until, now + min(until - wall, until - since)), now=now)
 
 
 def _promised(effective: Any) -> float:
@@ -86,7 +86,8 @@ def with_members(view: View, record: Record, *, now: float) -> View:
         judged, published = {**from_record, **view.judged}, {**record.members, **view.published}
     braking = view.braking
     if header.publication >= view.publication:
-        braking = resumed(since=header.held_since, until=sighted + header.hold_left, now=now)
+        hold = Hold(header.held_since, header.held_until, sighted + header.hold_left)
+        braking = resumed(hold, now=now)
     return replace(
         view,
         judged=judged,

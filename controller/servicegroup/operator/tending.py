@@ -107,5 +107,6 @@ class Tended:
             publisher=publisher,
             promised=view.promised,
             held_since=0.0 if hold is None else hold.since,
+            held_until=0.0 if hold is None else hold.ends,
             hold_left=0.0 if hold is None else hold.until - now,
         )

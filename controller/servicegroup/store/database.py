@@ -322,6 +322,7 @@ def _header_row(group_key: str, header: Header) -> dict[str, Any]:
         "publisher": header.publisher,
         "promised_interval": header.promised,
         "held_since": header.held_since,
+        "held_until": header.held_until,
         "hold_left": header.hold_left,
     }
 
@@ -337,5 +338,6 @@ def _header(row: NamedRow[Any]) -> Header:
         row.publisher,
         row.promised_interval,
         row.held_since,
+        row.held_until,
         row.hold_left,
     )

@@ -108,6 +108,7 @@ groups = Table(
     Column("publisher", Name(32), nullable=False),
     Column("promised_interval", Double, nullable=False, server_default="0"),
     Column("held_since", Double, nullable=False, server_default="0"),
+    Column("held_until", Double, nullable=False, server_default="0"),
     Column("hold_left", Double, nullable=False, server_default="0"),
     Column("stamp", BigInteger, nullable=False),
     mysql_engine="InnoDB",
