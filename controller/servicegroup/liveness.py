@@ -15,6 +15,18 @@ evidence against it:
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
+An agent alive is not a service alive (rule 8). Who beats is Down as well when its service is not there; that is kept
+apart from silence, since only a silent host may be evacuated.
+
+* Where the agent checks the main container, its word counts and nothing else does: `ServiceUnhealthy` with the first
+  beat that says so (the agent waits for several failures first), until one that says otherwise.
+* Else the main container's state counts, as the kubelet tells it: `ServiceNotRunning` when it has not run for longer
+  than T, as a service that Nova does not hear of, and the API server said so once more after that; until it has run for
+  C. A restart is no death, nor is a word that nobody could renew.
+* Only beats say it: a baseline says nothing of the service, and what was said before stays. A member that drains, or
+  whose pod is being deleted, gets no new `Down` of this kind: its service ends as planned. Nor does one lose it so.
+* Who then falls silent is judged as anybody, and becomes `Silent` where the living would become `Down`.
+
 T and C of a member grow with the interval that its agent promised (rule 5). Forced down is an administrator's word and
 lies over the judgement, which goes on beneath it: when the word is taken back, what was seen counts at once.
 
@@ -29,12 +41,13 @@ from dataclasses import dataclass, replace
 
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
+from servicegroup.pods import NO_POD, Service
 
-JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN}
+ILL = (Reason.SERVICE_NOT_RUNNING, Reason.SERVICE_UNHEALTHY)
+"""Who beats and is Down."""
+
+JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN, **dict.fromkeys(ILL, Verdict.DOWN)}
 """The verdict that goes with a judgement's reason; with every other it is Unknown."""
-
-DEAD = (Verdict.DOWN, Reason.SILENT)
-HELD = (Verdict.UNKNOWN, Reason.MASS_FAILURE)
 
 RESTORED = float("-inf")
 """When a judgement was made by an observer before this one: earlier than anything on our own clock."""
@@ -56,6 +69,10 @@ class Judgement:
     sighted: float | None = None
     definite: Verdict | None = None
     caught: bool = False
+
+    @property
+    def held(self) -> bool:
+        return self.reason is Reason.MASS_FAILURE or (self.caught and self.reason in ILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +113,17 @@ class Moment:
 
 
 def judge(
-    before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
+    before: Judgement | None,
+    seen: Observation | None,
+    *,
+    policy: Policy,
+    watch: Watch,
+    moment: Moment,
+    service: Service | None = NO_POD,
 ) -> Judgement | None:
-    """What the evidence says of a member that is known or ought to beat; None when it has left."""
+    """What the evidence says of a member that is known or ought to beat; None when it has left. `service` is what its
+    pods are known to do, None when nothing is.
+    """
     if seen is None:
         return _unseen(before, policy=policy, watch=watch, moment=moment)
     if seen.state is State.LEFT:
@@ -108,32 +133,37 @@ def judge(
         return before
     silent = seen.silent_for(now=moment.now) > policy.down_time
     if not silent and seen.incarnation:
-        return _up(before, seen, moment=moment)
+        illness = _illness(before, seen, service, policy=policy, now=moment.now)
+        return _beating(before, seen, Reason.BEATING if illness is None else illness, moment=moment)
     # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
     met = moment.now - seen.met >= policy.sight
     if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
-        held = _held(before, moment.brake)
-        return _judged(before, *(HELD if held else DEAD), moment=moment)
+        return _found(before, moment=moment)
     return _unconfirmed(before, seen, policy=policy, watch=watch, moment=moment)
 
 
-def _up(before: Judgement | None, seen: Observation, *, moment: Moment) -> Judgement:
-    after = _judged(before, Verdict.UP, Reason.BEATING, moment=moment)
-    definite = after.definite if seen.fresh is None else Verdict.UP
-    return (
-        after
-        if (after.definite, after.caught) == (definite, False)
-        else replace(after, definite=definite, caught=False)
-    )
+def _beating(before: Judgement | None, seen: Observation, reason: Reason, *, moment: Moment) -> Judgement:
+    after = _judged(before, JUDGED[reason], reason, moment=moment)
+    definite = after.definite if seen.fresh is None else after.verdict
+    if (after.definite, after.caught) == (definite, False):
+        return after
+    return replace(after, definite=definite, caught=False)
 
 
-def _held(before: Judgement | None, brake: Brake) -> bool:
+def _found(before: Judgement | None, *, moment: Moment) -> Judgement:
+    """Of one who is silent for longer than T, on sight."""
+    if before is None or not _held(before, moment.brake):
+        return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
+    if before.reason in ILL:  # Down as it is, and not to be evacuated for a silence that most others share
+        return before if before.caught else replace(before, caught=True)
+    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE, moment=moment)
+
+
+def _held(before: Judgement, brake: Brake) -> bool:
     """Whether the brake keeps one from Down: once a silence, and nobody whom no observer ever saw beat."""
-    if before is None:
-        return False
-    if before.reason is Reason.MASS_FAILURE:
+    if before.held:
         return brake.holds
-    return brake.catches and before.definite is Verdict.UP and not before.caught
+    return brake.catches and not before.caught and (before.definite is Verdict.UP or before.reason in ILL)
 
 
 def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
@@ -145,16 +175,43 @@ def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: M
 
 
 def _dead(before: Judgement | None, seen: Observation) -> bool:
-    if before is None or before.verdict is not Verdict.DOWN:
-        return False
-    return seen.fresh is None or seen.fresh <= before.at
+    return before is not None and before.reason is Reason.SILENT and not _heard_since(before, seen)
+
+
+def _heard_since(before: Judgement, seen: Observation) -> bool:
+    return seen.fresh is not None and seen.fresh > before.at
+
+
+def _illness(
+    before: Judgement | None, seen: Observation, service: Service | None, *, policy: Policy, now: float
+) -> Reason | None:
+    """Why the service of a member that beats is not there (rule 8)."""
+    said = before.reason if before is not None and before.reason in ILL else None
+    if seen.state is State.DRAINING or (before is not None and said is not None and not _heard_since(before, seen)):
+        return said
+    if seen.state is State.CHECKING and said is Reason.SERVICE_UNHEALTHY:
+        return said
+    if seen.well is not None:
+        return None if seen.well else Reason.SERVICE_UNHEALTHY
+    stopped = _stopped(service, said=said is Reason.SERVICE_NOT_RUNNING, policy=policy, now=now)
+    return Reason.SERVICE_NOT_RUNNING if stopped else None
+
+
+def _stopped(service: Service | None, *, said: bool, policy: Policy, now: float) -> bool:
+    if service is None or service.leaving:
+        return said
+    if service.ran is not None:
+        return said and now - service.ran < policy.sight
+    if service.stopped is None:
+        return False  # no pod of its
+    return said or (service.confirmed is not None and service.confirmed - service.stopped > policy.down_time)
 
 
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
-    if before is not None and before.reason is Reason.MASS_FAILURE and moment.brake.holds:
-        return before
+    if before is not None and (before.reason in ILL or (before.reason is Reason.MASS_FAILURE and moment.brake.holds)):
+        return before  # nobody can tell yet whether who is ill is silent as well
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
         if sighted is not None and seen is not None:
@@ -182,7 +239,9 @@ def _judged(
     )
     if before is None or before.verdict is not verdict:
         return after
-    after = replace(after, since=before.since, at=before.at)
+    # Only a beat after the silence was found may end it: who was Down before, for another reason, did beat.
+    at = moment.now if reason is Reason.SILENT and before.reason is not reason else before.at
+    after = replace(after, since=before.since, at=at)
     return before if after == before else after
 
 

@@ -5,12 +5,15 @@ hosts live on, and nobody hears them. Sixty dead of a hundred can wait for a per
 
 * The count is taken in healthy passes, of members whose last definite verdict is Up. Silent among them is whoever has
   not beaten for longer than C, or T - I where that is less: the brake trips before the first of them reaches T. Who has
-  left or is forced down is in neither number, and an outage counts nobody: nothing is read in it.
+  left, is forced down, or whose pod is being deleted is in neither number; an outage counts nobody, since nothing is
+  read in it.
 * The brake is on while more than the threshold's share is silent, and at least so many, of the group or of all groups
   of its store together, and for T after that. One group is no store: what its owner set holds for it.
 * A hold begins with the first whom the brake keeps from Down and ends after `longest_hold` seconds, or when it is
   released; it is never extended. It catches a member once in a silence, who is judged without a brake then. After a
   release the brake catches nobody until it was off. Who was never seen to beat is not caught at all.
+* Who is Down already, for an illness, and falls silent with the others keeps that reason under the brake: it too would
+  be evacuated for silence.
 * Recovery is never slowed: a fresh beat is Up.
 
 A hold that is read back from what was published keeps the brake on for T: the next observer must count first.
@@ -20,8 +23,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Brake, Judgement, Moment
-from servicegroup.model import GroupSpec, MassFailure, Override, Policy, Reason, Verdict
+from servicegroup.model import GroupSpec, MassFailure, Override, Policy, Verdict
 from servicegroup.observation import Observation
+from servicegroup.pods import Duty
 
 NO_OVERRIDE = Override()
 
@@ -78,11 +82,15 @@ def count(
     *,
     policy: Policy,
     overrides: Mapping[str, Override],
+    duty: Duty,
     now: float,
 ) -> Count:
     silent = of = 0
     for member, said in judged.items():
         if said.definite is not Verdict.UP or overrides.get(member, NO_OVERRIDE).forced_down:
+            continue
+        service = duty.of(member)
+        if service is not None and service.leaving:
             continue
         of += 1
         seen = observations.get(member)
@@ -107,7 +115,7 @@ def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool,
 
 def settled(before: Braking, judged: Iterable[Judgement], *, spec: GroupSpec, moment: Moment) -> Braking:
     """After the verdicts of a pass: a hold begins with the first who is caught, and is over with the last."""
-    if not any(said.reason is Reason.MASS_FAILURE for said in judged):
+    if not any(said.held for said in judged):
         over = before.hold is None or not before.hold.released
         return replace(before, hold=None) if over and before.hold is not None else before
     if before.hold is not None and moment.now < before.hold.until:

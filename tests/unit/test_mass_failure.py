@@ -6,8 +6,11 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servicegroup.massfailure import Count, early, of_store
-from servicegroup.model import MassFailure, Override, Policy, Reason, Verdict
+from servicegroup.liveness import Judgement
+from servicegroup.massfailure import Count, count, early, of_store
+from servicegroup.model import MassFailure, Override, Policy, Reason, State, Verdict
+from servicegroup.observation import Observation
+from servicegroup.pods import Duty, Service
 
 from tests.unit.simulation import POLICY, World
 
@@ -275,3 +278,36 @@ def test_more_than_half_that_fall_silent_within_an_interval_are_never_down_befor
         elif back is None:
             assert down is not None
             assert not mass or down >= fell + T - INTERVAL + HOLD
+
+
+def test_who_is_ill_and_falls_silent_with_the_others_keeps_its_reason_until_the_hold_ends() -> None:
+    """Only silence is a reason to evacuate, and this silence is most others' too."""
+    world = running()
+    world.agent(TEN[9]).state = State.UNHEALTHY
+    world.run(INTERVAL + LATE)
+    assert reasons(world, TEN[9:]) == {Reason.SERVICE_UNHEALTHY}
+    silent(world, *TEN[:6], TEN[9])
+    world.run(until_found(world))
+    assert reasons(world, TEN[:6]) == {Reason.MASS_FAILURE}
+    assert reasons(world, TEN[9:]) == {Reason.SERVICE_UNHEALTHY}
+    world.run(HOLD + INTERVAL)
+    assert reasons(world, [*TEN[:6], TEN[9]]) == {Reason.SILENT}
+
+
+def test_ill_health_is_no_mass_failure() -> None:
+    world = running()
+    for member in TEN[:8]:
+        world.agent(member).state = State.UNHEALTHY
+    world.run(INTERVAL + LATE)
+    assert reasons(world, TEN[:8]) == {Reason.SERVICE_UNHEALTHY}
+    world.kill(TEN[9])
+    world.run(until_found(world))
+    assert reasons(world, TEN[9:]) == {Reason.SILENT}
+
+
+def test_pods_that_are_being_deleted_are_not_counted() -> None:
+    judged = {name: Judgement(UP, Reason.BEATING, 0.0, 0.0, definite=UP) for name in TEN}
+    seen = {name: Observation("a", 1, INTERVAL, State.BEATING, beat=0.0) for name in TEN}
+    going = Duty({name: Service(leaving=True) for name in TEN[:6]})
+    found = count(judged, seen, policy=POLICY, overrides={}, duty=going, now=T)
+    assert found == Count(silent=4, of=4)
