@@ -183,6 +183,28 @@ def test_members_that_nobody_ever_saw_beat_are_not_held() -> None:
     assert reasons(world, TEN) == {Reason.SILENT}
 
 
+def test_who_was_never_seen_to_beat_is_judged_beside_those_who_are_held() -> None:
+    """Its row may be years old: it was written while nobody looked."""
+    world = running()
+    world.stop()
+    world.join("ghost")
+    world.run(INTERVAL)
+    world.kill("ghost", *TEN[:6])
+    world.start()
+    world.run(2 * T)
+    assert reasons(world, TEN[:6]) == {Reason.MASS_FAILURE}
+    assert reasons(world, ["ghost"]) == {Reason.SILENT}
+
+
+def test_a_hold_that_ends_in_an_outage_is_not_begun_again_after_it() -> None:
+    world = running(rule=replace(RULE, longest_hold=120.0))
+    world.kill(*TEN[:6])
+    world.run(until_found(world) + 60.0)
+    world.outage(100.0)
+    world.run(T + INTERVAL)
+    assert reasons(world, TEN[:6]) == {Reason.SILENT}
+
+
 def test_a_new_operator_holds_for_the_seconds_that_were_left() -> None:
     world = running()
     world.kill(*TEN[:6])
