@@ -46,7 +46,9 @@ class RosterSight(Protocol):
     def refused(self) -> str | None: ...
 
 
-def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool) -> Condition:
+def available(
+    *, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool, held: int = 0
+) -> Condition:
     required = needed.of(total)
     if blind or not read_once:
         return Condition("Available", "Unknown", "StoreUnreachable" if blind else "Starting", "the store is not read")
@@ -54,6 +56,9 @@ def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind:
         return Condition("Available", "False", "NoMembers", "no member has joined and none is expected")
     if up >= required:
         return Condition("Available", "True", "EnoughUp", f"{up} of {total} members are up, {required} are needed")
+    if held and up + unknown >= required:
+        message = f"{up} of {total} members are up, {held} are held after a mass failure, {required} are needed"
+        return Condition("Available", "Unknown", "MassFailure", message)
     if up + unknown >= required:
         message = f"{up} of {total} members are up, {unknown} cannot be judged, {required} are needed"
         return Condition("Available", "Unknown", "MembersUnknown", message)
@@ -91,6 +96,16 @@ def stalled(problem: str | None, *, reason: str = "InvalidSpec") -> Condition:
     if problem is None:
         return Condition("Stalled", "False", "SpecAccepted", "nothing needs a change of the spec")
     return Condition("Stalled", "True", reason, problem)
+
+
+def held(members: int, *, until: str | None) -> Condition:
+    if until is None:
+        return Condition("Held", "False", "NoMassFailure", "each member is judged by its own silence")
+    message = (
+        f"{members} fell silent together with most others and are held as Unknown until {until}: look for what they "
+        "share (network, store address, agent release); if they are really gone, release them (servicegroup release)"
+    )
+    return Condition("Held", "True", "MassFailure", message)
 
 
 def duplicate(members: Iterable[str]) -> Condition:
