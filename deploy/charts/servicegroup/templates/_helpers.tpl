@@ -15,9 +15,15 @@ app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 |
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{/* Of (list $ COMPONENT); ours win over the user's, by which nothing is found. */}}
 {{- define "servicegroup.labels" -}}
-{{- $own := dict "helm.sh/chart" (printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_") "app.kubernetes.io/version" .Chart.AppVersion "app.kubernetes.io/managed-by" .Release.Service -}}
-{{- merge (include "servicegroup.selector" . | fromYaml) $own .Values.commonLabels | toYaml -}}
+{{- $root := first . -}}
+{{- $own := include "servicegroup.selector" $root | fromYaml -}}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") -}}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion -}}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service -}}
+{{- with last . -}}{{- $_ := set $own "app.kubernetes.io/component" . -}}{{- end -}}
+{{- merge $own $root.Values.commonLabels | toYaml -}}
 {{- end -}}
 
 {{/* Names of a cluster's own: two releases in two namespaces must not fight over them. */}}

@@ -51,11 +51,11 @@
 {{- range $name, $store := .Values.stores }}
 {{- with $store.existingSecret }}
 - name: store-{{ $name }}
-  secret: {secretName: {{ .name }}}
+  secret: {secretName: {{ .name }}, optional: true} # missing, it is an error of its groups and no other's
 {{- end }}
 {{- with $store.tlsSecret }}
 - name: tls-{{ $name }}
-  secret: {secretName: {{ . }}}
+  secret: {secretName: {{ . }}, optional: true}
 {{- end }}
 {{- end }}
 {{- end -}}
