@@ -48,6 +48,8 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql --group dev \
 	  -o requirements/dev.txt -c requirements/operator.txt pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --group build -o requirements/build.txt -c requirements/dev.txt
 
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info

@@ -92,8 +92,22 @@ def seconds(settings: Settings, name: str, *, default: float, low: float, high: 
     return value
 
 
+def whole(settings: Settings, name: str, *, default: int, low: int, high: int) -> int:
+    found = settings.find(name)
+    if found is None:
+        return default
+    origin, text = found
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(high)) and low <= int(text) <= high):
+        raise InvalidSetting(f"{origin} is {text[:60]!r}: not a whole number from {low} to {high}; correct it")
+    return int(text)
+
+
 def group(settings: Settings) -> GroupKey:
+    """`namespace/name`, or a name in the namespace that another setting gives."""
     origin, text = settings.required("group")
+    namespace = settings.find("namespace")
+    if namespace is not None and "/" not in text:
+        origin, text = f"{namespace[0]} and {origin}", f"{namespace[1]}/{text}"
     try:
         return GroupKey.parse(text)
     except InvalidName as error:
@@ -140,6 +154,12 @@ def store_address(settings: Settings) -> str | UrlFile:
     if direct is not None:
         return direct[1]
     return settings.nova.store_url or f"sqlite:///{default_database(settings.environ)}"
+
+
+def ca_pem(settings: Settings) -> str | None:
+    """The authority of the gateways' certificate, as text: where nothing of ours can be mounted."""
+    found = settings.find("ca_pem")
+    return None if found is None else found[1]
 
 
 def store_url(settings: Settings) -> str:

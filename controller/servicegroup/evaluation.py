@@ -1,7 +1,8 @@
 """One pass over one group: what was known and what was read go in, what is known and what changed come out. Pure.
 
 It joins `observation` (what was seen) and `liveness` (what that means), and holds no rule of its own but who belongs to
-the group: whoever has a row and has not left, whoever was published and is not forgotten, and the expected names.
+the group: whoever has a row and has not left, whoever was published and is not forgotten, the expected names, and
+those whose pods have run for T, though they left before: an agent that ended in a pod that runs on ought to be back.
 
 A group that moved to another store has agents in both for a while: `elsewhere` is what was seen in the stores that it
 came from. A member counts where it beat last, and may be called dead only by who watched all of them; who has beaten in
@@ -15,8 +16,10 @@ from dataclasses import dataclass, field, replace
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
 from servicegroup.model import GroupSpec, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
+from servicegroup.pods import Duty
 
 NO_OVERRIDE = Override()
+NO_PODS = Duty()
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +53,13 @@ class Transition:
 
 
 def advance(
-    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = ()
+    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = (), duty: Duty = NO_PODS
 ) -> tuple[View, tuple[Transition, ...]]:
     """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970."""
     after = perceive(view, seen, policy=spec.policy)
     moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
     observations = carried(after, elsewhere, policy=spec.policy)
-    judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment)
+    judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment, duty=duty)
     after = replace(
         after,
         judged=judged,
@@ -124,6 +127,7 @@ def _judge_all(
     elsewhere: Sequence[View],
     spec: GroupSpec,
     moment: Moment,
+    duty: Duty,
 ) -> dict[str, Judgement]:
     watches = [view.watch, *(other.watch for other in elsewhere)]
     everywhere = together(watches, policy=spec.policy, now=moment.now) if elsewhere else view.watch
@@ -131,12 +135,18 @@ def _judge_all(
     apart = moment if moment.last_sight is None else replace(moment, last_sight=min([moment.last_sight, *sights]))
     # An old row here that was left may be of who beats in a store that nobody has read yet.
     unread = any(watch.healthy is None for watch in watches[1:])
+    due = duty.due(spec.policy, now=moment.now)
+    # Who was Missing before a new operator came is so still, however short the time for which that has seen its pod.
+    due |= duty.awaited([member for member, said in view.judged.items() if said.reason is Reason.MISSING])
+    expected = spec.expected | due
     judged: dict[str, Judgement] = {}
-    for member in {*observations, *view.judged, *spec.expected}:
+    for member in {*observations, *view.judged, *expected}:
         before, seen = view.judged.get(member), observations.get(member)
         if seen is not None and seen.fresh is None:
             past = view.arrived and (before is None or before.reason is Reason.MISSING)
             seen = None if past or (unread and seen.state is State.LEFT) else seen
+        if seen is not None and seen.state is State.LEFT and member in due:
+            seen = None if seen.silent_for(now=moment.now) > spec.policy.down_time else seen
         here = seen is not None and seen.fresh is not None and seen is view.observations.get(member)
         said = judge(
             before,
@@ -144,8 +154,9 @@ def _judge_all(
             policy=spec.policy,
             watch=view.watch if here else everywhere,
             moment=moment if here else apart,
+            service=duty.of(member),
         )
-        if said is not None and (said.reason is not Reason.MISSING or member in spec.expected):
+        if said is not None and (said.reason is not Reason.MISSING or member in expected):
             judged[member] = said
     return judged
 

@@ -1,11 +1,11 @@
 """Whom a group forgets: what is known of it goes in, the rows to remove come out; and what is known without them. Pure.
 
 Members go by silence alone: who has been Down, silent, for the time that the group forgets after, and the rows of
-those who left that long ago. Not those who ought to beat, nor those whom an administrator holds down: somebody waits
-for them. The silence is that of the row, by the store's clock and then our own, and nobody is forgotten sooner than
-that after Down was published: who died while no operator ran is shown as long as any other. Where the row is lost, the
-time since Down was published is all there is. Rows of an earlier stay in a store, whose agents are silent and who are
-no members, go as well.
+those who left that long ago. Not those who ought to beat (by name, or because their pods run), nor those whom an
+administrator holds down: somebody waits for them. The silence is that of the row, by the store's clock and then our
+own, and nobody is forgotten sooner than that after Down was published: who died while no operator ran is shown as long
+as any other. Where the row is lost, the time since Down was published is all there is. Rows of an earlier stay in a
+store, whose agents are silent and who are no members, go as well.
 
 A row is removed first and forgotten afterwards, and only as it was read: a beat that comes between is a beat.
 """
@@ -13,26 +13,32 @@ A row is removed first and forgotten afterwards, and only as it was read: a beat
 from collections.abc import Collection, Iterable
 from dataclasses import replace
 
-from servicegroup.evaluation import Transition, View
+from servicegroup.evaluation import NO_PODS, Transition, View
 from servicegroup.liveness import RESTORED, Judgement
 from servicegroup.model import Fact, GroupSpec, Old, Reason, State
 from servicegroup.observation import Observation
+from servicegroup.pods import Duty
 
 AT_ONCE = 500
 """Members of one pass: a call to the store that is over soon."""
 
 
-def forgettable(view: View, facts: Iterable[Fact], *, spec: GroupSpec, now: float, wall: float) -> tuple[Old, ...]:
+def forgettable(
+    view: View, facts: Iterable[Fact], *, spec: GroupSpec, now: float, wall: float, duty: Duty = NO_PODS
+) -> tuple[Old, ...]:
     """Who is to be forgotten after a pass that read these facts; nobody after one that was not healthy, or did not
     watch.
 
     `now` is the observer's clock, `wall` the time of day.
     """
-    if view.watch.healthy != now or not view.watch.watched(spec.policy, now=now):
+    if view.watch.healthy != now or not view.watch.watched(spec.policy, now=now) or not (duty.told or duty.refused):
         return ()
     rows = {fact.member: (fact.incarnation, fact.sequence) for fact in facts}
     found: list[Old] = []
     for member in {*view.observations, *view.judged} - spec.expected:
+        service = duty.services.get(member)
+        if service is not None and service.expected is not None:
+            continue
         override = spec.overrides.get(member)
         seen, said = view.observations.get(member), view.judged.get(member)
         if override is not None and override.forced_down:

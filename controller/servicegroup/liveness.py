@@ -12,6 +12,18 @@ evidence against it:
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
+An agent alive is not a service alive (rule 8). Who beats is Down as well when its service is not there; that is kept
+apart from silence, since only a silent host may be evacuated.
+
+* Where the agent checks the main container, its word counts and nothing else does: `ServiceUnhealthy` with the first
+  beat that says so (the agent waits for several failures first), until one that says otherwise.
+* Else the main container's state counts, as the kubelet tells it: `ServiceNotRunning` when it has not run for longer
+  than T, as a service that Nova does not hear of, and the API server said so once more after that; until it has run for
+  C. A restart is no death, nor is a word that nobody could renew.
+* Only beats say it: a baseline says nothing of the service, and what was said before stays. A member that drains, or
+  whose pod is being deleted, gets no new `Down` of this kind: its service ends as planned. Nor does one lose it so.
+* Who then falls silent is judged as anybody, and becomes `Silent` where the living would become `Down`.
+
 T and C of a member grow with the interval that its agent promised (rule 5). Forced down is an administrator's word and
 lies over the judgement, which goes on beneath it: when the word is taken back, what was seen counts at once.
 
@@ -26,8 +38,12 @@ from dataclasses import dataclass
 
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
+from servicegroup.pods import NO_POD, Service
 
-JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN}
+ILL = (Reason.SERVICE_NOT_RUNNING, Reason.SERVICE_UNHEALTHY)
+"""Who beats and is Down."""
+
+JUDGED = {Reason.BEATING: Verdict.UP, Reason.SILENT: Verdict.DOWN, **dict.fromkeys(ILL, Verdict.DOWN)}
 """The verdict that goes with a judgement's reason; with every other it is Unknown."""
 
 RESTORED = float("-inf")
@@ -75,9 +91,17 @@ class Moment:
 
 
 def judge(
-    before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
+    before: Judgement | None,
+    seen: Observation | None,
+    *,
+    policy: Policy,
+    watch: Watch,
+    moment: Moment,
+    service: Service | None = NO_POD,
 ) -> Judgement | None:
-    """What the evidence says of a member that is known or ought to beat; None when it has left."""
+    """What the evidence says of a member that is known or ought to beat; None when it has left. `service` is what its
+    pods are known to do, None when nothing is.
+    """
     if seen is None:
         return _unseen(before, policy=policy, watch=watch, moment=moment)
     if seen.state is State.LEFT:
@@ -87,7 +111,9 @@ def judge(
         return before
     silent = seen.silent_for(now=moment.now) > policy.down_time
     if not silent and seen.incarnation:
-        return _judged(before, Verdict.UP, Reason.BEATING, moment=moment, sighted=None)
+        illness = _illness(before, seen, service, policy=policy, now=moment.now)
+        reason = Reason.BEATING if illness is None else illness
+        return _judged(before, JUDGED[reason], reason, moment=moment)
     # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
     met = moment.now - seen.met >= policy.sight
     if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
@@ -104,14 +130,43 @@ def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: M
 
 
 def _dead(before: Judgement | None, seen: Observation) -> bool:
-    if before is None or before.verdict is not Verdict.DOWN:
-        return False
-    return seen.fresh is None or seen.fresh <= before.at
+    return before is not None and before.reason is Reason.SILENT and not _heard_since(before, seen)
+
+
+def _heard_since(before: Judgement, seen: Observation) -> bool:
+    return seen.fresh is not None and seen.fresh > before.at
+
+
+def _illness(
+    before: Judgement | None, seen: Observation, service: Service | None, *, policy: Policy, now: float
+) -> Reason | None:
+    """Why the service of a member that beats is not there (rule 8)."""
+    said = before.reason if before is not None and before.reason in ILL else None
+    if seen.state is State.DRAINING or (before is not None and said is not None and not _heard_since(before, seen)):
+        return said
+    if seen.state is State.CHECKING and said is Reason.SERVICE_UNHEALTHY:
+        return said
+    if seen.well is not None:
+        return None if seen.well else Reason.SERVICE_UNHEALTHY
+    stopped = _stopped(service, said=said is Reason.SERVICE_NOT_RUNNING, policy=policy, now=now)
+    return Reason.SERVICE_NOT_RUNNING if stopped else None
+
+
+def _stopped(service: Service | None, *, said: bool, policy: Policy, now: float) -> bool:
+    if service is None or service.leaving:
+        return said
+    if service.ran is not None:
+        return said and now - service.ran < policy.sight
+    if service.stopped is None:
+        return False  # no pod of its
+    return said or (service.confirmed is not None and service.confirmed - service.stopped > policy.down_time)
 
 
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
+    if before is not None and before.reason in ILL:
+        return before  # nobody can tell yet whether it is silent as well
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
         if sighted is not None and seen is not None:
@@ -131,7 +186,9 @@ def _judged(
         return Judgement(verdict, reason, moment.wall, moment.now, sighted)
     if before.reason is reason and before.sighted == sighted:
         return before
-    return Judgement(verdict, reason, before.since, before.at, sighted)
+    # Only a beat after the silence was found may end it: who was Down before, for another reason, did beat.
+    at = moment.now if reason is Reason.SILENT else before.at
+    return Judgement(verdict, reason, before.since, at, sighted)
 
 
 def publish(

@@ -52,6 +52,8 @@ class Reason(StrEnum):
     BEATING = "Beating"
     SILENT = "Silent"
     FORCED_DOWN = "ForcedDown"
+    SERVICE_NOT_RUNNING = "ServiceNotRunning"
+    SERVICE_UNHEALTHY = "ServiceUnhealthy"
     MISSING = "Missing"
     NOT_WATCHING = "NotWatching"
     STORE_UNREACHABLE = "StoreUnreachable"
@@ -63,9 +65,16 @@ class Reason(StrEnum):
 
 
 class State(StrEnum):
-    """What an agent says of itself with each beat; a word of a newer agent's is a beat all the same."""
+    """What an agent says of itself and of its service with each beat; a word of a newer agent's is a beat all the same.
+
+    One that checks its main container says `healthy` or `unhealthy`, and `checking` until it knows; `beating` is the
+    word of one that has nothing to check. While it drains nothing else counts.
+    """
 
     BEATING = "beating"
+    CHECKING = "checking"
+    HEALTHY = "healthy"
+    UNHEALTHY = "unhealthy"
     DRAINING = "draining"
     LEFT = "left"
 

@@ -11,6 +11,7 @@ may be new. So an observation believes as little as it can:
 * The time of a beat is fixed when it is read, on the observer's monotonic clock: now less the age, never before the
   observer's previous healthy read (it was not there then). It does not move afterwards, whatever a clock does. An age
   below zero (the store's clock went back) is zero. The store's clock is compared with itself alone.
+* What a beat says of its service (`well`) is believed of beats alone: a baseline may be of the past.
 * A leave is something written. A row that is absent says nothing: caches evict, tables are truncated.
 
 `Watch` is the other half: how good was the looking? It keeps two starting points, since two things can break.
@@ -32,6 +33,9 @@ from servicegroup.model import Fact, Policy, State
 REMEMBERED_OWNERS = 4
 """Incarnations that held a row before: enough to see two agents take it from each other, small for ten thousand rows.
 """
+
+WELL = {State.HEALTHY: True, State.UNHEALTHY: False}
+"""What an agent that checks its service says of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,8 @@ class Observation:
 
     `beat` is the time of its last beat, `fresh` when the last change was read (None: only baselines so far), `met` when
     the first row of this incarnation was read, `past` the owners before this one, `flips` when ownership went back to
-    one of them. Without an incarnation there is no row: `beat` is then only the time that it cannot be younger than.
+    one of them; `well` is what the last beat said of its service, None when it said nothing. Without an incarnation
+    there is no row: `beat` is then only the time that it cannot be younger than.
     """
 
     incarnation: str
@@ -154,6 +159,7 @@ class Observation:
     met: float = float("-inf")
     past: tuple[str, ...] = ()
     flips: tuple[float, ...] = ()
+    well: bool | None = None
 
     def silent_for(self, *, now: float) -> float:
         return now - self.beat
@@ -203,6 +209,7 @@ def _first_sight(fact: Fact, *, now: float, stamp: float, since: float | None, p
         beat=max(stamp, since) if is_beat and since is not None else stamp,
         fresh=now if is_beat else None,
         met=now,
+        well=WELL.get(fact.state) if is_beat else None,
     )
 
 
@@ -224,7 +231,7 @@ def _next_sight(
     after = _owned(seen, fact, now=now, flip=is_beat and stamp >= seen.beat)
     if not is_beat or since is None:
         return replace(after, beat=max(seen.beat, stamp))
-    return replace(after, beat=max(seen.beat, stamp, since), fresh=now)
+    return replace(after, beat=max(seen.beat, stamp, since), fresh=now, well=WELL.get(fact.state))
 
 
 def _recent(fact: Fact, policy: Policy) -> bool:

@@ -10,6 +10,7 @@ import pytest
 
 from tests.apiserver import test_operator
 from tests.apiserver.operators import AWAITED, running, shipped_rules, until
+from tests.apiserver.pods import CRASHED, Pods
 from tests.apiserver.test_operator import Cluster
 from tests.gateway.gateways import LISTENS, beat
 from tests.gateway.tokens import Tokens
@@ -38,8 +39,11 @@ def rules(request: pytest.FixtureRequest) -> Sequence[Mapping[str, Any]]:
 
 @pytest.fixture
 def cluster(judged: Cluster) -> Cluster:
-    """Its operator serves as a gateway too."""
+    """Its operator serves as a gateway too, and one of its pods has a main container that does not run."""
     judged.site.arguments += ("--gateway", "127.0.0.1:0", "--insecure-http")
+    pods = Pods(judged.core, judged.site.namespace)
+    pods.create("node-1", node="node-1")
+    pods.report("node-1", main=CRASHED)
     return judged
 
 
@@ -62,7 +66,7 @@ def ask_gateway(cluster: Cluster) -> int | None:
 def test_with_the_shipped_role_nothing_is_refused(cluster: Cluster) -> None:
     cluster.create()
     with running(cluster.site), cluster.join("node-1"):
-        until(lambda: cluster.verdicts() == {"node-1": "Up"}, why="node-1 is Up")
+        until(lambda: cluster.verdicts() == {"node-1": "Down"}, why="node-1 is Down, since its service does not run")
         until(lambda: cluster.core.list_namespaced_event(cluster.site.namespace).items, why="an Event")
         assert until(lambda: ask_gateway(cluster), why="the gateway answers") == 403
         assert cluster.site.end() == 0

@@ -25,7 +25,7 @@ LEAVE_SECONDS = 1.0
 @dataclass(slots=True)
 class BeatLoop:
     """Beats for one member until it is told to leave. `run` blocks; who has many of them calls `turn` for each when it
-    is due; the other methods may be called from anywhere.
+    is due; the other methods may be called from anywhere. `service` says how the service is, at once.
     """
 
     store: AgentStore
@@ -35,6 +35,7 @@ class BeatLoop:
     spread_start: bool = True
     chance: Callable[[], float] = random.random
     on_joined: Callable[[], None] = lambda: None
+    service: Callable[[], State] = lambda: State.BEATING
     bell: Doorbell = field(default_factory=Doorbell)
     # Two words and not one: a signal may interrupt the handler of another, and a leave must not be undone.
     _left: bool = False
@@ -89,7 +90,7 @@ class BeatLoop:
     def _next(self) -> Beat:
         # Counted with each try: one that timed out may have been written all the same.
         interval = self._published if self._published is not None else self.interval
-        state = State.DRAINING if self._draining else State.BEATING
+        state = State.DRAINING if self._draining else self.service()
         self._beat = replace(self._beat, sequence=self._beat.sequence + 1, interval=interval, state=state)
         return self._beat
 

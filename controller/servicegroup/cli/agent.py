@@ -8,8 +8,11 @@ import argparse
 import logging
 import signal
 from collections.abc import Mapping
+from functools import partial
 
 from servicegroup import config
+from servicegroup.agent.checking import Checking
+from servicegroup.agent.checks import check_of
 from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.loop import BeatLoop
 from servicegroup.cli.parser import USAGE, add_store, settings_of
@@ -22,16 +25,19 @@ IDLE_SECONDS = 30.0
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     parser = commands.add_parser(
         "agent",
-        help="join a group and beat until SIGTERM, which leaves; SIGUSR1 says that this node is draining",
+        help="join a group and beat until SIGTERM, which leaves; SIGUSR1, or `servicegroup draining`, says that this "
+        "node is draining",
         epilog="Each flag is also a variable: --store-url is SERVICEGROUP_STORE_URL.",
     )
     parser.add_argument("--group", metavar="[NAMESPACE/]NAME", help="the group to join")
+    parser.add_argument("--namespace", metavar="NAME", help="of a group that is given without one; default: default")
     parser.add_argument("--member", metavar="NAME", help="the node's name; default: this host's")
     parser.add_argument(
         "--report-interval",
         metavar="SECONDS",
         help="until the operator publishes the group's own; default: 10",
     )
+    _add_check(parser)
     add_store(parser)
     parser.set_defaults(run=run)
 
@@ -41,7 +47,7 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
         waiting = _Waiting(bell)
         while not waiting.ended:
             try:
-                loop = _loop(arguments, environ, bell)
+                loop, checking = _loop(arguments, environ, bell)
             except (config.InvalidSetting, InvalidStore, StoreUnavailable) as error:
                 if "KUBERNETES_SERVICE_HOST" not in environ:
                     raise
@@ -49,6 +55,8 @@ def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
                 bell.wait(IDLE_SECONDS)
             else:
                 waiting.serve(loop)
+                if checking is not None:
+                    checking.start()
                 loop.run()
                 loop.store.close()
         waiting.over()
@@ -60,6 +68,7 @@ class _Waiting:
 
     def __init__(self, bell: Doorbell) -> None:
         self.ended = False
+        self._draining = False
         self._bell = bell
         self._loop: BeatLoop | None = None
         signal.signal(signal.SIGTERM, lambda *_: self._end())
@@ -68,6 +77,8 @@ class _Waiting:
 
     def serve(self, loop: BeatLoop) -> None:
         self._loop = loop
+        if self._draining:
+            loop.drain()
         if self.ended:
             loop.leave()
 
@@ -83,22 +94,46 @@ class _Waiting:
             self._loop.leave()
 
     def _drain(self) -> None:
+        self._draining = True
         if self._loop is not None:
             self._loop.drain()
 
 
-def _loop(arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorbell) -> BeatLoop:
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--check",
+        metavar="CHECK",
+        help="of the main container: file:/path?max-age=SECONDS, http://host:port/path, https://..., tcp://host:port, "
+        "unix:/path, exec:COMMAND; default: none",
+    )
+    parser.add_argument("--check-period", metavar="SECONDS", help="between two looks; default: 10")
+    parser.add_argument("--check-timeout", metavar="SECONDS", help="for a look; default: 5")
+    parser.add_argument("--check-failures", metavar="NUMBER", help="in a row, until it is unhealthy; default: 3")
+    parser.add_argument(
+        "--check-start", metavar="SECONDS", help="for which one that was never well may be starting; default: 60"
+    )
+
+
+def _loop(
+    arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorbell
+) -> tuple[BeatLoop, Checking | None]:
     settings = settings_of(arguments, environ)
     key, member = config.group(settings), config.member(settings)
     interval = config.report_interval(settings)
-    store_id = config.store_id(settings)
-    store = config.opened(config.store_address(settings), connect=lambda url: _connect(url, store_id=store_id))
-    return BeatLoop(store, key, member, interval, bell=bell)
+    check = check_of(settings)
+    connect = partial(_connect, store_id=config.store_id(settings), ca_pem=config.ca_pem(settings))
+    store = config.opened(config.store_address(settings), connect=connect)
+    loop = BeatLoop(store, key, member, interval, bell=bell)
+    if check is None:
+        return loop, None
+    checking = Checking(check, on_change=bell.ring)
+    loop.service = checking.state
+    return loop, checking
 
 
-def _connect(url: str, *, store_id: str) -> ClientStore:
+def _connect(url: str, *, store_id: str, ca_pem: str | None) -> ClientStore:
     """Raises InvalidStore, StoreUnavailable."""
-    store = open_client(url, store_id=store_id)
+    store = open_client(url, store_id=store_id, ca_pem=ca_pem)
     if isinstance(store, MemoryStore):
         raise InvalidStore(
             "memory: (in nova.conf the driver mc without memcached_servers) is a store inside one process, and no "

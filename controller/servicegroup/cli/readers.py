@@ -72,7 +72,7 @@ def ask(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
 
 def _group(arguments: argparse.Namespace, environ: Mapping[str, str]) -> ServiceGroup:
     settings = settings_of(arguments, environ)
-    connect = partial(open_client, store_id=config.store_id(settings))
+    connect = partial(open_client, store_id=config.store_id(settings), ca_pem=config.ca_pem(settings))
     return ServiceGroup(config.opened(config.store_address(settings), connect=connect), arguments.group)
 
 

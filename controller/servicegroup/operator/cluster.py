@@ -1,4 +1,5 @@
-"""The only writer to the Kubernetes API: statuses by server-side apply, and Events. No other module calls it.
+"""The only writer to the Kubernetes API: statuses by server-side apply, and Events; and who asks it for pods once
+more. No other module calls it.
 
 A resource that was deleted meanwhile is `Gone`. What fails otherwise is `ClusterUnavailable`, or `StatusRefused` where
 trying again cannot help.
@@ -6,7 +7,7 @@ trying again cannot help.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
 import aiohttp
@@ -17,6 +18,7 @@ from servicegroup.config import InvalidSetting
 from servicegroup.model import GroupKey
 from servicegroup.operator.decisions import Notice
 from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
+from servicegroup.pods import LABEL
 
 FIELD_MANAGER = "servicegroup-operator"
 REQUEST_SECONDS = 10.0
@@ -26,13 +28,21 @@ NOT_FOUND = 404
 APPLY = "application/apply-patch+yaml; charset=utf-8"
 """The client encodes a text as JSON once more unless the type says what it is in full."""
 
+FORBIDDEN = 403
 REFUSED = (400, 413, 422)
+PAGE = 250
+"""Pods in one answer: some 2 MB."""
+
 LONGEST_EVENT = 1024
 """Bytes of an event's message that the API server takes."""
 
 
 class ClusterUnavailable(Exception):
-    """The API server did not take a write; it may take it later."""
+    """The API server did not answer, or did not take a write; it may do so later."""
+
+
+class Forbidden(ClusterUnavailable):
+    """The operator's role does not allow it."""
 
 
 class Gone(Exception):
@@ -71,12 +81,39 @@ class Cluster:
         )
         await self._tried(self._answered(request))
 
-    async def _answered(self, request: Any) -> None:
+    async def pods(self, namespace: str | None, *, after: str) -> tuple[Sequence[Mapping[str, Any]], str]:
+        """A page of the pods that carry the label of a group, and where the next one begins ("" after the last). Raises
+        ClusterUnavailable.
+        """
+        place = "" if namespace is None else f"/namespaces/{namespace}"
+        query = [("labelSelector", LABEL), ("limit", str(PAGE)), *([("continue", after)] if after else [])]
+        found = await self._read(f"/api/v1{place}/pods", query)
+        return found.get("items") or (), str((found.get("metadata") or {}).get("continue") or "")
+
+    async def pod(self, name: tuple[str, str]) -> Mapping[str, Any]:
+        """By namespace and name. Raises Gone, ClusterUnavailable."""
+        return await self._read(f"/api/v1/namespaces/{name[0]}/pods/{name[1]}", [])
+
+    async def _read(self, path: str, query: list[tuple[str, str]]) -> Mapping[str, Any]:
+        request = await self._api.param_serialize(
+            "GET",
+            path,
+            query_params=query,
+            header_params={"Accept": "application/json"},
+            auth_settings=["BearerToken"],
+        )
+        found: Any = json.loads(await self._tried(self._answered(request)))
+        if not isinstance(found, Mapping):
+            raise ClusterUnavailable("the API server answered with no object")
+        return found
+
+    async def _answered(self, request: Any) -> bytes:
         method, url, headers, body, _ = request
         response = await self._api.call_api(method, url, headers, body, _request_timeout=REQUEST_SECONDS)
-        await response.read()  # type: ignore[no-untyped-call]
+        content: bytes = await response.read()  # type: ignore[no-untyped-call]
         if not SUCCESS <= response.status < REDIRECT:
             raise ApiException(http_resp=response)
+        return content
 
     async def write_event(self, key: GroupKey, *, uid: str, notice: Notice, time: str) -> None:
         """Raises Gone, ClusterUnavailable, StatusRefused."""
@@ -102,16 +139,17 @@ class Cluster:
         )
         await self._tried(call)
 
-    async def _tried(self, call: Any) -> None:
+    async def _tried(self, call: Any) -> Any:
         try:
-            await call
+            return await call
         except ApiException as error:
             if _names_what_is_missing(error):
                 raise Gone(f"the API server answered {error.status} {error.reason}") from None
             problem = f"the API server answered {error.status} {error.reason}: {_message(error)}"
             # An older definition of the resource does not know a field of ours: only its upgrade helps, and no retry.
             final = error.status in REFUSED or "not declared in schema" in problem
-            raise (StatusRefused if final else ClusterUnavailable)(problem) from None
+            kind = StatusRefused if final else Forbidden if error.status == FORBIDDEN else ClusterUnavailable
+            raise kind(problem) from None
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
             raise ClusterUnavailable(f"the API server is not reached: {type(error).__name__}: {error}") from None
 

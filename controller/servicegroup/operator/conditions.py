@@ -5,7 +5,7 @@ A dead hypervisor never makes `Ready` false: Helm and Flux wait for `Ready` (des
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 from servicegroup.model import MinAvailable
 
@@ -35,6 +35,15 @@ class StoreSight:
     read_once: bool = False
     slow: bool = False
     evicting: bool = False
+
+
+class RosterSight(Protocol):
+    """Whether the API server told of all pods, or why it refuses to."""
+
+    @property
+    def told(self) -> bool: ...
+    @property
+    def refused(self) -> str | None: ...
 
 
 def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool) -> Condition:
@@ -90,6 +99,18 @@ def duplicate(members: Iterable[str]) -> Condition:
         return Condition("DuplicateMember", "False", "OneAgentEach", "each member has one agent")
     message = f"two agents take these members from each other, let one run per node: {names}"
     return Condition("DuplicateMember", "True", "TwoAgents", message)
+
+
+def roster_known(sight: RosterSight) -> Condition:
+    if sight.refused is not None:
+        message = (
+            "who has a pod and never beat is not found, nor whose main container does not run: let the operator get, "
+            f"list and watch pods (deploy/operator-role.yaml); {sight.refused}"
+        )
+        return Condition("RosterKnown", "False", "PodsForbidden", message)
+    if not sight.told:
+        return Condition("RosterKnown", "Unknown", "Starting", "the pods were not listed yet")
+    return Condition("RosterKnown", "True", "Watching", "the pods that ought to beat are known")
 
 
 def moving(

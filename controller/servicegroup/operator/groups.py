@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from servicegroup.model import GroupKey, GroupSpec
+from servicegroup.model import GroupKey, GroupSpec, Policy
 from servicegroup.operator.manifest import InvalidSpec, key_of, spec_of
+
+DEFAULT = Policy(10.0, 60.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,11 @@ class Groups:
         """The name of its store; None for a group that there is not, or whose spec is refused."""
         wanted = self._wanted.get(key)
         return None if wanted is None or wanted.spec is None else wanted.spec.store
+
+    def policy_of(self, key: GroupKey) -> Policy:
+        """As its spec says; the resource's defaults for a group that there is not (yet)."""
+        wanted = self._wanted.get(key)
+        return DEFAULT if wanted is None or wanted.spec is None else wanted.spec.policy
 
     def of_store(self, store: str) -> dict[GroupKey, Wanted]:
         return {w.key: w for w in self._wanted.values() if w.spec is not None and w.spec.store == store}

@@ -1,8 +1,8 @@
 """kopf, and nothing but kopf: it watches, logs in and answers the probe. No other module imports it.
 
-Handlers only write to `Groups`. They are `on.event` handlers, which put no finalizer and no annotation on a resource,
-so a group can be deleted while the operator is down. Judging is a loop of our own (`reconcile`), since a kopf timer or
-daemon whose patch fails once never runs again (nolar/kopf#642).
+Handlers only write to `Groups` and to the `Roster`. They are `on.event` handlers, which put no finalizer and no
+annotation on a resource, so a group can be deleted while the operator is down. Judging is a loop of our own
+(`reconcile`), since a kopf timer or daemon whose patch fails once never runs again (nolar/kopf#642).
 """
 
 import dataclasses
@@ -15,6 +15,8 @@ import kopf
 
 from servicegroup.operator.groups import Groups
 from servicegroup.operator.manifest import API_GROUP, API_VERSION, PLURAL
+from servicegroup.operator.roster import Roster
+from servicegroup.pods import LABEL
 
 TOKEN_MINUTES = 10
 """The kubelet renews a service account's token long before it expires; kopf itself reads it again only when refused."""
@@ -22,7 +24,12 @@ TOKEN_MINUTES = 10
 PREFIX = "servicegroup.dev"
 
 
-def build_registry(groups: Groups, *, stuck: Callable[[], str | None]) -> kopf.OperatorRegistry:
+PODS = ("", "v1", "pods")
+CHUNK = 250
+"""Objects in one answer to a list."""
+
+
+def build_registry(groups: Groups, roster: Roster, *, stuck: Callable[[], str | None]) -> kopf.OperatorRegistry:
     """`stuck` says what does not move any more, or None while all loops do."""
     registry = kopf.OperatorRegistry()
 
@@ -32,6 +39,13 @@ def build_registry(groups: Groups, *, stuck: Callable[[], str | None]) -> kopf.O
             groups.remove(body)
         else:
             groups.put(body)
+
+    @kopf.on.event(*PODS, registry=registry)
+    async def told(event: kopf.RawEvent, body: kopf.Body, **_: Any) -> None:
+        if event["type"] == "DELETED":
+            roster.remove(body)
+        else:
+            roster.put(body)
 
     @kopf.on.login(registry=registry)
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
@@ -69,6 +83,8 @@ def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
     settings.watching.inactivity_timeout = 70
+    settings.watching.chunk_size = CHUNK
+    settings.watching.label_selectors[PODS] = LABEL
     settings.networking.request_timeout = 30
     settings.networking.connect_timeout = 10
     settings.networking.error_backoffs = _Endless()
@@ -81,11 +97,16 @@ def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
 
 
 async def watch(
-    groups: Groups, *, namespaces: tuple[str, ...], liveness: str | None, stuck: Callable[[], str | None]
+    groups: Groups,
+    roster: Roster,
+    *,
+    namespaces: tuple[str, ...],
+    liveness: str | None,
+    stuck: Callable[[], str | None],
 ) -> None:
     """Watch until the process is told to end; kopf takes SIGTERM and SIGINT."""
     await kopf.operator(
-        registry=build_registry(groups, stuck=stuck),
+        registry=build_registry(groups, roster, stuck=stuck),
         settings=build_settings(one_namespace=bool(namespaces)),
         standalone=True,
         clusterwide=not namespaces,

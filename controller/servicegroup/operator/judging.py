@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from servicegroup.evaluation import Transition, advance
+from servicegroup.evaluation import NO_PODS, Transition, advance
 from servicegroup.model import GroupKey, GroupSpec
 from servicegroup.operator import decisions
 from servicegroup.operator.evidence import Evidence
@@ -18,10 +18,12 @@ from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet
 from servicegroup.operator.pacing import beating, paced
 from servicegroup.operator.restore import came_from, from_status, unrecorded
+from servicegroup.operator.roster import Roster
 from servicegroup.operator.status import Moving, large, refuse, render
 from servicegroup.operator.stores import StoreConfig
 from servicegroup.operator.survey import Survey
 from servicegroup.operator.tending import Tended
+from servicegroup.pods import Duty
 
 LOGGER = logging.getLogger("servicegroup.operator")
 
@@ -32,6 +34,7 @@ class Judging:
     outlet: Outlet
     moves: Moves
     decisions_file: Path | None = None
+    roster: Roster | None = None
     _tended: dict[GroupKey, Tended] = field(default_factory=dict)
     _given_up: set[GroupKey] = field(default_factory=set)
     _evidence: Evidence = field(init=False)
@@ -41,6 +44,10 @@ class Judging:
 
     def known(self, key: GroupKey) -> Tended | None:
         return self._tended.get(key)
+
+    def duty(self, key: GroupKey) -> Duty:
+        """Of a group from a file nobody knows pods."""
+        return NO_PODS if self.roster is None else self.roster.duty(key)
 
     def recorded(self, key: GroupKey) -> bool:
         """Whether the store's record of the group was taken in."""
@@ -72,7 +79,12 @@ class Judging:
         for guest in tended.guests.values():
             guest.policy = tended.spec.policy
         tended.view, changes = advance(
-            tended.view, found.of(wanted.key), spec=tended.spec, wall=found.wall, elsewhere=tended.elsewhere
+            tended.view,
+            found.of(wanted.key),
+            spec=tended.spec,
+            wall=found.wall,
+            elsewhere=tended.elsewhere,
+            duty=self.duty(wanted.key),
         )
         for store in [store for store, guest in tended.guests.items() if guest.done(now=found.now)]:
             LOGGER.info("group %s: it has moved from store %s: nobody beats there any more", wanted.key, store)
@@ -128,6 +140,7 @@ class Judging:
                 unrecorded=tended.moved,
             ),
             incomplete=tended.incomplete(now=found.now),
+            roster=self.roster,
             now=found.now,
             wall=found.wall,
         )

@@ -24,6 +24,7 @@ from servicegroup.operator.groups import Groups, Wanted
 from servicegroup.operator.judging import Judging
 from servicegroup.operator.moves import Guest, Moves
 from servicegroup.operator.outlet import Outlet
+from servicegroup.operator.roster import Roster
 from servicegroup.operator.stores import SharedStore, StoreConfig
 from servicegroup.operator.survey import Survey, survey, watched
 from servicegroup.operator.tending import Tended
@@ -47,6 +48,7 @@ class StoreLoop:
     outlet: Outlet
     decisions_file: Path | None = None
     moves: Moves = field(default_factory=Moves)
+    roster: Roster | None = None
     finished: float = field(default_factory=monotonic)
     _bell: asyncio.Event = field(init=False)
     _executor: ThreadPoolExecutor = field(init=False)
@@ -57,7 +59,7 @@ class StoreLoop:
 
     def __post_init__(self) -> None:
         self._bell = self.groups.bell()
-        self._judging = Judging(self.config, self.outlet, self.moves, self.decisions_file)
+        self._judging = Judging(self.config, self.outlet, self.moves, self.decisions_file, self.roster)
         # A thread of its own: a store that hangs keeps no other store's groups waiting.
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{self.config.name}")
 
@@ -132,7 +134,7 @@ class StoreLoop:
     async def _forget(self, store: Store, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
         for key, one in wanted.items():
             tended = self._judging.known(key)
-            old = () if tended is None else tended.old(found)
+            old = () if tended is None else tended.old(found, duty=self._judging.duty(key))
             if tended is None or not old:
                 continue
             rows = [row for row in old if row.incarnation]

@@ -19,6 +19,7 @@ from servicegroup.operator.manifest import KIND
 from servicegroup.operator.moves import Moves
 from servicegroup.operator.outlet import Outlet, StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
+from servicegroup.operator.roster import Roster
 from servicegroup.operator.stores import SharedStore, StoreConfig
 
 Stores = Mapping[str, SharedStore]
@@ -50,6 +51,7 @@ async def with_kubernetes(configuration: Configuration, *, beside: Sequence[Besi
     """
     # Both libraries take a second to import and 60 MiB: an operator without Kubernetes needs neither.
     from servicegroup.operator import cluster, handlers, publishing
+    from servicegroup.operator.rollcall import Rollcall
 
     if configuration.defaults:
         LOGGER.warning(
@@ -60,15 +62,19 @@ async def with_kubernetes(configuration: Configuration, *, beside: Sequence[Besi
     api = await cluster.connect()
     outlet = publishing.ToCluster(api, groups)
     stores = _shared(configuration)
-    loops = _loops(configuration, groups, outlet, stores)
+    roster = Roster(groups.policy_of)
+    loops = _loops(configuration, groups, outlet, stores, roster=roster)
+    rollcall = Rollcall(roster, api, configuration.namespaces)
+    work = (outlet.run(), rollcall.run(), *_work(configuration, groups, outlet, loops))
     try:
         async with asyncio.TaskGroup() as tasks:
             # Before kopf: it cancels, on its way out, whatever was started after it.
-            ours = [tasks.create_task(work) for work in (outlet.run(), *_work(configuration, groups, outlet, loops))]
+            ours = [tasks.create_task(one) for one in work]
             ours += [tasks.create_task(start(groups, stores)) for start in beside]
             await asyncio.sleep(0)
             await handlers.watch(
                 groups,
+                roster,
                 namespaces=configuration.namespaces,
                 liveness=configuration.liveness,
                 stuck=lambda: stuck(loops, now=monotonic()),
@@ -111,9 +117,13 @@ def _close(stores: Stores) -> None:
         store.close()
 
 
-def _loops(configuration: Configuration, groups: Groups, outlet: Outlet, stores: Stores) -> list[StoreLoop]:
+def _loops(
+    configuration: Configuration, groups: Groups, outlet: Outlet, stores: Stores, *, roster: Roster | None = None
+) -> list[StoreLoop]:
     moves = Moves(tuple(configuration.stores))
-    return [StoreLoop(store, groups, outlet, configuration.decisions, moves) for store in stores.values()]
+    return [
+        StoreLoop(store, groups, outlet, configuration.decisions, moves, roster=roster) for store in stores.values()
+    ]
 
 
 def _work(configuration: Configuration, groups: Groups, outlet: Outlet, loops: list[StoreLoop]) -> list[Any]:

@@ -15,7 +15,7 @@ from servicegroup.evaluation import View, duplicates
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Reason, Verdict
 from servicegroup.operator import conditions
-from servicegroup.operator.conditions import StoreSight
+from servicegroup.operator.conditions import RosterSight, StoreSight
 
 LONGEST_LIST = 100
 """Members that a list names at most: one kubectl screen, and the resource's schema."""
@@ -56,10 +56,12 @@ def render(
     wall: float,
     moving: Moving = SETTLED,
     incomplete: bool = False,
+    roster: RosterSight | None = None,
 ) -> dict[str, Any]:
     """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970.
 
-    `incomplete` says that not all members are known again that were counted before.
+    `incomplete` says that not all members are known again that were counted before; `roster` is None where there are
+    no pods.
     """
     watch = view.watch
     unread = (watch.healthy is None or incomplete or moving.unrecorded) and large(before)
@@ -78,6 +80,7 @@ def render(
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
         conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread, unrecorded=moving.unrecorded),
+        *([] if roster is None else [conditions.roster_known(roster)]),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {

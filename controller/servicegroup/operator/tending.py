@@ -3,13 +3,14 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
-from servicegroup.evaluation import Transition, View, carried
+from servicegroup.evaluation import NO_PODS, Transition, View, carried
 from servicegroup.forgetting import forgettable
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Old
 from servicegroup.operator.moves import Guest
 from servicegroup.operator.restore import with_members, with_record
 from servicegroup.operator.survey import Survey
+from servicegroup.pods import Duty
 from servicegroup.record import Header
 
 FORGET_EVERY = 15.0
@@ -82,13 +83,13 @@ class Tended:
         self.view = replace(self.view, observations=carried(self.view, [guest.view], policy=self.spec.policy))
         return guest
 
-    def old(self, found: Survey) -> tuple[Old, ...]:
+    def old(self, found: Survey, *, duty: Duty = NO_PODS) -> tuple[Old, ...]:
         """Who is to be forgotten now; nobody while members may beat in other stores."""
         if self.guests or found.now - self.forgot < FORGET_EVERY:
             return ()
         self.forgot = found.now
         facts = found.facts.get(self.spec.key, ())
-        return forgettable(self.view, facts, spec=self.spec, now=found.now, wall=found.wall)
+        return forgettable(self.view, facts, spec=self.spec, now=found.now, wall=found.wall, duty=duty)
 
     def said(self) -> Mapping[str, Published | None]:
         """What is to be published: all of it, or the changes."""

@@ -39,12 +39,14 @@ ALLOWED = (
 )
 
 
-def open_client(url: str, *, store_id: str) -> ClientStore:
-    """For an agent or a reader: the way to a gateway, or a store itself. Raises InvalidStore, StoreUnavailable."""
+def open_client(url: str, *, store_id: str, ca_pem: str | None = None) -> ClientStore:
+    """For an agent or a reader: the way to a gateway, or a store itself. `ca_pem` is the authority of a gateway's
+    certificate, where its URL names no file with it. Raises InvalidStore, StoreUnavailable.
+    """
     if url.partition("://")[0] in GATEWAYS:
         from servicegroup.store.remote import RemoteStore
 
-        return RemoteStore(url)
+        return RemoteStore(url, ca_pem=ca_pem)
     return open_store(url, store_id=store_id)
 
 

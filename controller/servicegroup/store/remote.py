@@ -24,11 +24,11 @@ LONGEST_SENTENCE = 300
 class RemoteStore:
     driver = "remote"
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, ca_pem: str | None = None) -> None:
         """Raises InvalidStore."""
         gateways = parse(url)
         self._shown = gateways.shown
-        self._ring = Ring(gateways)
+        self._ring = Ring(gateways, ca_pem=ca_pem)
 
     def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         return self._receipt("/v1/join", key, beat, timeout=timeout)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from http.client import HTTPException
 from pathlib import Path
 
-from servicegroup.store.base import StoreUnavailable
+from servicegroup.store.base import InvalidStore, StoreUnavailable
 from servicegroup.store.mc_address import Address
 from servicegroup.store.remote_address import Gateways
 from servicegroup.store.remote_connection import Answer, Connection
@@ -33,13 +33,16 @@ class _Standing:
 
 
 class Ring:
-    def __init__(self, gateways: Gateways) -> None:
+    def __init__(self, gateways: Gateways, *, ca_pem: str | None = None) -> None:
+        """`ca_pem` is the authority of their certificate as text, in place of a file. Raises InvalidStore."""
         self._gateways = gateways
         # Ten thousand agents with one list would all ask its first.
         self._order = random.sample(gateways.hosts, len(gateways.hosts))
         self._standing = {one: _Standing() for one in self._order}
         self._lock = threading.Lock()
         self._trust: tuple[int, ssl.SSLContext] | None = None
+        if ca_pem is not None:
+            self._trust = 0, _trusting(ca_pem, gateways)
 
     def ask(self, method: str, path: str, *, body: bytes | None, timeout: float) -> Answer:
         """The first answer that is none of BUSY. Raises StoreUnavailable."""
@@ -148,6 +151,18 @@ class Ring:
             if self._trust is None or self._trust[0] != stamp:
                 self._trust = stamp, ssl.create_default_context(cafile=path)
             return self._trust[1]
+
+
+def _trusting(ca_pem: str, gateways: Gateways) -> ssl.SSLContext:
+    if gateways.ca is not None:
+        raise InvalidStore("gateway URL: its authority is given as ca=FILE and as text (CA_PEM): take one of them away")
+    try:
+        context = ssl.create_default_context(cadata=ca_pem)
+    except (ssl.SSLError, ValueError):
+        context = None
+    if context is None or not context.get_ca_certs():
+        raise InvalidStore("the authority of the gateways' certificate (CA_PEM) is no PEM of a certificate: correct it")
+    return context
 
 
 def _cause(error: Exception) -> str:
