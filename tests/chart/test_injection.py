@@ -5,7 +5,11 @@ The release is installed by Helm as users do; pods are only proposed (a dry run)
 
 import base64
 import json
+import os
+import re
+import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -15,6 +19,8 @@ from kubernetes import client
 from tests.apiserver.operators import until
 from tests.chart.pods import AGENT, GROUP, INJECTED, LEFT_ALONE, RESTRICTED, SECRET_ANNOTATION, pod
 from tests.chart.rendering import NAMESPACE, Helm, Manifest
+from tests.localcluster import processes
+from tests.localcluster.layout import free_ports
 
 Admit = Callable[..., dict[str, Any]]
 TOKEN, STORE, CHECK = "servicegroup-token", "servicegroup-store", "servicegroup-check"
@@ -120,6 +126,31 @@ def test_the_agent_knows_who_it_is_and_where_the_gateway_is(admitted: Admit, kub
         "&token_file=/var/run/secrets/servicegroup.dev/token",
         "SERVICEGROUP_CA_PEM": base64.b64decode(authority).decode(),
     }
+
+
+def test_what_it_is_told_is_what_an_agent_understands(admitted: Admit, tmp_path: Path) -> None:
+    """As a process, with a port that nobody listens on: it gets as far as to the gateway."""
+    fields = {
+        f"metadata.labels['{GROUP}']": "compute",
+        "metadata.namespace": "nova",
+        "spec.nodeName": "node-1",
+        "metadata.annotations['servicegroup.dev/check']": "",
+    }
+    told = {name: fields.get(value, value) for name, value in environment(agent_of(admitted(pod()))).items()}
+    (tmp_path / "token").write_text("a token")
+    (port,) = free_ports(1)
+    url = re.sub("//[^/]*/", f"//127.0.0.1:{port}/", told["SERVICEGROUP_STORE_URL"])
+    told["SERVICEGROUP_STORE_URL"] = url.replace("/var/run/secrets/servicegroup.dev", str(tmp_path))
+    environ = {"PATH": os.environ["PATH"], "KUBERNETES_SERVICE_HOST": "10.96.0.1", "SERVICEGROUP_REPORT_INTERVAL": "1"}
+    words = agent_of(admitted(pod()))["command"][1:]
+    log = tmp_path / "agent.log"
+    command = [sys.executable, "-m", "servicegroup", *words]
+    child = processes.start(command, log=log, environ={**environ, **told}, folder=tmp_path)
+    try:
+        until(lambda: f"127.0.0.1:{port}: Connection refused" in log.read_text(), why="it asks the gateway")
+    finally:
+        processes.kill(child)
+    assert "member node-1 of nova/compute" in log.read_text()
 
 
 def test_its_token_is_for_the_gateway_alone(admitted: Admit) -> None:
