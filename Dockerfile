@@ -38,7 +38,9 @@ FROM ${BASE_IMAGE}
 # Where the base brings an installer it is of no use here, and a help to whoever breaks in.
 RUN rm -rf /usr/local/bin/pip* /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/pip*
 COPY --from=build /opt/servicegroup /opt/servicegroup
+# A name, since a number that no list of users has makes some libraries fail (kopf asks who it is).
 ENV PATH=/opt/servicegroup/bin:$PATH \
+    LOGNAME=servicegroup \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 ARG VERSION=0.1.0

@@ -20,7 +20,7 @@ from . import compiling
 from .errors import LocalClusterError
 from .toolchain import OTHER_WAYS
 
-__all__ = ["CONTROL_PLANE", "NODE", "PACKAGES", "find_or_build"]
+__all__ = ["CONTROL_PLANE", "NODE", "PACKAGES", "cache_home", "find_or_build"]
 
 PACKAGES: Final[Mapping[str, str]] = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -113,16 +113,21 @@ def _absent(names: Sequence[str], *, folder: Path) -> list[str]:
     return [name for name in names if not os.access(folder / name, os.X_OK)]
 
 
-def _cache_folder(environ: Mapping[str, str]) -> Path:
+def cache_home(environ: Mapping[str, str]) -> Path:
+    """Where all is kept that need not be made twice."""
     base = Path(environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():  # unset, or to be ignored by the XDG base directory specification
         base = Path.home() / ".cache"
+    return base / "servicegroup"
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
     machine = MACHINES.get(platform.machine(), platform.machine())
     # A dependency's version counts as much as Kubernetes' own: what is cached is what a clean machine would build.
     sources = ("go.mod", "go.sum", "pause/main.go")
     pinned = hashlib.sha256(b"".join((MODULE / name).read_bytes() for name in sources)).hexdigest()
     target = f"{_kubernetes_version()}-{platform.system().lower()}-{machine}-{pinned[:12]}"
-    return base / "servicegroup" / "localcluster" / target
+    return cache_home(environ) / "localcluster" / target
 
 
 def _kubernetes_version() -> str:

@@ -126,6 +126,8 @@ class Cluster:
             if name in self._children:
                 processes.kill(self._children[name])
         self.machine.stop()
+        for child in self._children.values():
+            child.popen.wait()
 
 
 @contextmanager
