@@ -23,11 +23,12 @@ from tests.localcluster import processes
 from tests.localcluster.layout import free_ports
 
 Admit = Callable[..., dict[str, Any]]
+Kubectl = Callable[..., str]
 TOKEN, STORE, CHECK = "servicegroup-token", "servicegroup-store", "servicegroup-check"
 
 
 @pytest.fixture(scope="module")
-def admitted(helm_there: Helm, admin: client.ApiClient) -> Admit:
+def admitted(helm_there: Helm, admin: client.ApiClient, kubectl: Kubectl) -> Admit:
     """Propose a pod in a namespace with these labels: what the API server makes of it, as JSON."""
     helm_there.install()
     core: Any = client.CoreV1Api(admin)  # its stubs do not know the raw answer
@@ -42,8 +43,18 @@ def admitted(helm_there: Helm, admin: client.ApiClient) -> Admit:
         found: dict[str, Any] = json.loads(answer.data)
         return found
 
-    until(lambda: agents(admit(pod())), why="the policy is active")
+    def active() -> bool:
+        """With the authority of this install, and not of one before."""
+        known = [environment(agent)["SERVICEGROUP_CA_PEM"] for agent in agents(admit(pod()))]
+        return known == [authority(kubectl)]
+
+    until(active, why="the policy is active")
     return admit
+
+
+def authority(kubectl: Kubectl) -> str:
+    data = kubectl("get", "secret", "servicegroup-gateway-tls", "-n", NAMESPACE, "-o", r"jsonpath={.data.ca\.crt}")
+    return base64.b64decode(data).decode()
 
 
 def agents(found: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -115,7 +126,6 @@ def test_a_namespace_can_refuse(admitted: Admit) -> None:
 
 def test_the_agent_knows_who_it_is_and_where_the_gateway_is(admitted: Admit, kubectl: Callable[..., str]) -> None:
     address = kubectl("get", "service", "servicegroup-gateway", "-n", NAMESPACE, "-o", "jsonpath={.spec.clusterIP}")
-    authority = kubectl("get", "secret", "servicegroup-gateway-tls", "-n", NAMESPACE, "-o", r"jsonpath={.data.ca\.crt}")
     found = environment(agent_of(admitted(pod(hostNetwork=True))))
     assert found == {
         "SERVICEGROUP_GROUP": f"metadata.labels['{GROUP}']",
@@ -124,7 +134,7 @@ def test_the_agent_knows_who_it_is_and_where_the_gateway_is(admitted: Admit, kub
         "SERVICEGROUP_CHECK": "metadata.annotations['servicegroup.dev/check']",
         "SERVICEGROUP_STORE_URL": f"https://{address}:443/?server_name=servicegroup-gateway.{NAMESPACE}.svc"
         "&token_file=/var/run/secrets/servicegroup.dev/token",
-        "SERVICEGROUP_CA_PEM": base64.b64decode(authority).decode(),
+        "SERVICEGROUP_CA_PEM": authority(kubectl),
     }
 
 
@@ -233,13 +243,45 @@ def test_a_pod_that_runs_is_not_touched(admin: client.ApiClient, namespace: str)
     assert patched.spec.to_dict() == created.spec.to_dict()
 
 
-def test_without_the_gateways_service_pods_start_all_the_same(admitted: Admit, kubectl: Callable[..., str]) -> None:
+@pytest.mark.parametrize("instead", [None, {"type": "ExternalName", "externalName": "gateway.example"}])
+def test_without_the_gateways_address_pods_start_all_the_same(
+    admitted: Admit, kubectl: Kubectl, instead: Mapping[str, str] | None
+) -> None:
+    """Its Service is not there, or is one of which the policy can make nothing."""
     service = json.loads(kubectl("get", "service", "servicegroup-gateway", "-n", NAMESPACE, "-o", "json"))
-    kubectl("delete", "service", "servicegroup-gateway", "-n", NAMESPACE)
+    for field in ("resourceVersion", "uid", "creationTimestamp"):
+        service["metadata"].pop(field)
+    replace(kubectl, {**service, "spec": instead} if instead else None)
     try:
         until(lambda: not agents(admitted(pod())), why="a pod is admitted without an agent")
     finally:
-        for field in ("resourceVersion", "uid", "creationTimestamp"):
-            service["metadata"].pop(field)
-        kubectl("create", "-f", "-", stdin=json.dumps(service))
+        replace(kubectl, service)
         until(lambda: agents(admitted(pod())), why="the policy is active again")
+
+
+def replace(kubectl: Kubectl, service: Manifest | None) -> None:
+    kubectl("delete", "service", "servicegroup-gateway", "-n", NAMESPACE, "--ignore-not-found")
+    if service is not None:
+        kubectl("create", "-f", "-", stdin=json.dumps(service))
+
+
+def test_an_address_of_ipv6_stands_in_brackets(admitted: Admit, kubectl: Kubectl) -> None:
+    """The server here gives out none: the policy is told one."""
+    (policy,) = json.loads(kubectl("get", "mutatingadmissionpolicies", "-o", "json"))["items"]
+    (number,) = (place for place, one in enumerate(policy["spec"]["variables"]) if one["name"] == "url")
+    written = policy["spec"]["variables"][number]["expression"]
+
+    def write(expression: str) -> None:
+        change = [{"op": "replace", "path": f"/spec/variables/{number}/expression", "value": expression}]
+        name = policy["metadata"]["name"]
+        kubectl("patch", "mutatingadmissionpolicy", name, "--type=json", "-p", json.dumps(change))
+
+    def beats_to(start: str) -> bool:
+        return environment(agent_of(admitted(pod())))["SERVICEGROUP_STORE_URL"].startswith(start)
+
+    write(written.replace("params.spec.clusterIP", '"fd00::a"'))
+    try:
+        until(lambda: beats_to("https://[fd00::a]:443/?"), why="the address is the one told")
+    finally:
+        write(written)
+        until(lambda: beats_to("https://10.96."), why="the address is the Service's again")

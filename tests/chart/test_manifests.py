@@ -157,6 +157,20 @@ def test_a_changed_store_starts_its_readers_anew(helm: Helm) -> None:
     assert checksums(5) == checksums(5)
 
 
+def test_the_user_is_left_to_a_cluster_that_gives_them_out(rendered: Mapping[str, Sequence[Manifest]]) -> None:
+    name = "users by number given by the cluster, as on OpenShift"
+    assert [one["kind"] for one in rendered[name] if "runAsUser" in str(one) or "fsGroup" in str(one)] == []
+
+
+def test_a_store_that_clusters_share_is_written_by_its_id(rendered: Mapping[str, Sequence[Manifest]]) -> None:
+    manifests = rendered["memcached by TLS, and a limit"]
+    for deployment in of_kind(manifests, "Deployment").values():
+        assert "--store-id=east" in arguments(deployment)
+    (policy,) = of_kind(manifests, "MutatingAdmissionPolicy").values()
+    (env,) = (one["expression"] for one in policy["spec"]["variables"] if one["name"] == "env")
+    assert '"name": dyn("SERVICEGROUP_STORE_ID"), "value": dyn("east")' in env
+
+
 def arguments(deployment: Mapping[str, Any]) -> Sequence[str]:
     found: Sequence[str] = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
     return found
