@@ -113,6 +113,13 @@ class Site:
         until_gone(self.core.list_namespaced_pod, what=f"the pods of {app} are gone", namespace=self.namespace,
                    label_selector=f"app={app}")  # fmt: skip
 
+    def until_node(self, *, ready: bool) -> None:
+        def is_so(node: Body) -> bool:
+            conditions = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
+            return (conditions.get("Ready") == "True") is ready
+
+        until(self.core.list_node, is_so, what=f"the node's readiness is {ready}")
+
     def execute(self, pod: Body, *command: str, container: str = "main") -> str:
         return self.kubectl("exec", "-n", self.namespace, pod["metadata"]["name"], "-c", container, "--", *command)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 from . import namespaces, processes
 from .controlplane import ControlPlane
 from .errors import LocalClusterError
+from .keeper import hierarchies
 from .layout import write_private
 from .namespaces import ADDRESS, Machine
 from .nodefiles import CNI_PLUGINS, PAUSE_IMAGE, Node, controllers_argv, scheduler_argv
@@ -84,6 +86,26 @@ class Cluster:
 
     def start_kubelet(self) -> None:
         self._in_machine(KUBELET, self._node.kubelet_argv(self._binaries[KUBELET]))
+
+    def volume(self, pod: str, name: str) -> Path:
+        """Where the emptyDir of a pod, given by its uid, is on the disk."""
+        return self._node.folder / "kubelet" / "pods" / pod / "volumes" / "kubernetes.io~empty-dir" / name
+
+    def cgroup(self, container: str, *, controller: str) -> Path:
+        """Of a running container, given by its id."""
+        tops = [top for top in hierarchies() if top.name in {controller, "cgroup"}]
+        found = [path for top in tops for path in (top / self.machine.name).rglob(container)]
+        if not found:
+            raise LocalClusterError(f"No cgroup of {controller} is called {container}; does the container run?")
+        return found[0]
+
+    def exhaust_memory(self, container: str) -> None:
+        """Fill its limit from outside with what no process of it owns, so that the kernel kills one of its own."""
+        group = self.cgroup(container, controller="memory") / "cgroup.procs"
+        # The shell moves itself there before it writes; the file, in memory, is gone with the mount.
+        script = 'echo $$ > "$1"; cat /dev/zero > "$2/fill" 2>/dev/null; rm -f "$2/fill"'
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+            subprocess.run(["sh", "-c", script, "sh", str(group), memory], check=False, timeout=60)
 
     def require_running(self) -> None:
         self.plane.require_running()
