@@ -3,6 +3,7 @@ out.
 """
 
 import json
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -54,7 +55,7 @@ def daemon_set(
             "template": {
                 "metadata": {"labels": {**labels, "servicegroup.dev/group": group}, "annotations": annotations or {}},
                 "spec": {
-                    "terminationGracePeriodSeconds": 5,
+                    "terminationGracePeriodSeconds": 3,
                     "containers": [{**container, **(main or {})}],
                     "volumes": [{"name": "main", "emptyDir": {}}, *volumes],
                     **pod,
@@ -92,6 +93,11 @@ class Site:
                       field_selector=f"metadata.name={name}", **RESOURCE)  # fmt: skip
         return found["status"]  # type: ignore[no-any-return]
 
+    def group(self, name: str = GROUP) -> Body:
+        """Its status as it is."""
+        found: Body = self.custom.get_namespaced_custom_object(namespace=self.namespace, name=name, **RESOURCE)
+        return found.get("status") or {}
+
     def until_member(self, verdict: str, reason: str, *, name: str = GROUP) -> Body:
         """The group's status, once the node is this, and the only member."""
         wanted = [(NODE, verdict, reason)]
@@ -122,6 +128,10 @@ class Site:
 
     def execute(self, pod: Body, *command: str, container: str = "main") -> str:
         return self.kubectl("exec", "-n", self.namespace, pod["metadata"]["name"], "-c", container, "--", *command)
+
+    def serves(self, pod: Body) -> bool:
+        with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:  # noqa: S310
+            return bool(answer.status == 200)
 
     def alarms(self) -> list[str]:
         """What the operator has warned of, in the order of its first word."""

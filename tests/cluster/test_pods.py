@@ -69,9 +69,8 @@ def test_an_image_is_rolled_without_an_alarm(site: Site, cluster: Cluster) -> No
     site.apply(daemon_set(main={"image": "docker.io/library/compute:2"}))
     after = site.until_ready(but=before)
     assert state(after, "main")["image"].endswith("compute:2")
-    (agent,) = injected(after)
-    incarnations = [site.until_member("Up", "Beating")["counts"]["summary"]]
-    assert (incarnations, agent["name"]) == (["1/1"], AGENT)
+    assert len(injected(after)) == 1
+    site.until_member("Up", "Beating")
     assert site.alarms() == []
 
 
@@ -84,14 +83,13 @@ def test_who_beats_is_up_while_the_kubelet_is_dead(site: Site, cluster: Cluster)
     cluster.kill_kubelet()
     try:
         site.until_node(ready=False)
-        seen = site.until_group(lambda _: True, what="the group")["checkedTime"]
-        status = site.until_group(lambda now: now.get("checkedTime", seen) > seen, what="it is judged since")
-        assert members(status) == [(NODE, "Up", "Beating")]
+        # It takes longer than T until the node is NotReady: whoever did not beat would be Down by now.
+        assert members(site.group()) == [(NODE, "Up", "Beating")]
     finally:
         cluster.start_kubelet()
     site.until_node(ready=True)
     site.until_ready()
-    assert members(site.until_group(lambda _: True, what="the group")) == [(NODE, "Up", "Beating")]
+    assert members(site.group()) == [(NODE, "Up", "Beating")]
     assert site.alarms() == []
 
 
