@@ -39,6 +39,9 @@ benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare dri
 format: .venv/ready ## write the sources as the formatter has them
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+chart: ## copy into the Helm chart what it must hold itself: the definition and the roles
+	@cp crds/*.yaml deploy/charts/servicegroup/files/crds/ && cp deploy/*-role.yaml deploy/charts/servicegroup/files/roles/
+
 lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql -o requirements/operator.txt pyproject.toml
@@ -51,4 +54,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test lint benchmark format lock clean
+.PHONY: help setup demo demo-stop test lint benchmark format chart lock clean

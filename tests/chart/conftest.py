@@ -1,7 +1,7 @@
 """Helm, as a tool of our go.mod; and for the tests beside it that need one, a real API server with the chart on it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -38,7 +38,7 @@ def helm(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
 
 
 @pytest.fixture(scope="session")
-def control_plane(programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory):  # type: ignore[no-untyped-def]  # noqa: ANN201
+def control_plane(programs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
     """A server on which nothing is defined: the chart does that."""
     with ControlPlane.start(programs, folder=tmp_path_factory.mktemp("control-plane")) as plane:
         yield plane
@@ -46,7 +46,7 @@ def control_plane(programs: dict[str, Path], tmp_path_factory: pytest.TempPathFa
 
 @pytest.fixture(scope="session")
 def kubectl(
-    control_plane: ControlPlane, programs: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+    control_plane: ControlPlane, programs: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., str]:
     return kubectl_of(control_plane, program=programs["kubectl"], home=tmp_path_factory.mktemp("home"))
 

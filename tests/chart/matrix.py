@@ -28,6 +28,10 @@ SETS: Mapping[str, Values] = {
     "a certificate by cert-manager": {
         "gateway": {"tls": {"ca": AUTHORITY, "certManager": {"issuerRef": {"name": "ours", "kind": "ClusterIssuer"}}}}
     },
+    "users by number given by the cluster, as on OpenShift": {
+        "podSecurityContext": {"runAsUser": None, "runAsGroup": None, "fsGroup": None},
+        "injection": {"securityContext": {"runAsUser": None, "runAsGroup": None}},
+    },
     "a certificate of one's own": {"gateway": {"tls": {"ca": AUTHORITY, "existingSecret": "gateway-tls"}}},
     "no injection, no definition, no roles": {
         "injection": {"enabled": False},

@@ -46,7 +46,9 @@ class Helm:
         words = ("template", RELEASE, str(CHART), "-n", NAMESPACE, "-f", "-", *more)
         return self.run(*words, stdin=yaml.safe_dump(dict(values))).stdout
 
-    def render(self, values: Values = NOTHING, *, kubernetes: str = "1.37.0", apis: Sequence[str] = ()) -> list[Manifest]:
+    def render(
+        self, values: Values = NOTHING, *, kubernetes: str = "1.37.0", apis: Sequence[str] = ()
+    ) -> list[Manifest]:
         known = (word for api in apis for word in ("--api-versions", api))
         return parsed(self.template(values, "--kube-version", kubernetes, *known))
 

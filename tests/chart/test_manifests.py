@@ -19,7 +19,15 @@ OTHERS = ("cert-manager.io/v1",)
 
 @pytest.fixture(scope="session")
 def rendered(helm: Helm) -> Mapping[str, Sequence[Manifest]]:
+    """Where the API server has policies."""
     return {name: helm.render(values, apis=[POLICIES]) for name, values in SETS.items()}
+
+
+@pytest.fixture(scope="session")
+def older(helm: Helm) -> Mapping[str, Sequence[Manifest]]:
+    """Where it has none. What is asked for in so many words is rendered all the same."""
+    auto = {"injection": {"enabled": "auto"}}
+    return {name: helm.render({**values, **auto}, kubernetes="1.29.0") for name, values in SETS.items()}
 
 
 @pytest.mark.parametrize("name", SETS)
@@ -28,18 +36,16 @@ def test_the_linter_finds_nothing(helm: Helm, name: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_the_manifests_are_valid_in_each_version_of_kubernetes(helm: Helm, version: str) -> None:
-    apis = [POLICIES] if version in WITH_POLICIES else []
-    once: dict[str, Manifest] = {}
-    for name, values in SETS.items():
-        # What is asked for in so many words is rendered where no API server would take it.
-        asked = {} if apis or name != "all there is" else {"injection": {"enabled": "auto"}}
-        for manifest in helm.render({**values, **asked}, kubernetes=f"{version}.0", apis=apis):
-            once[json.dumps({**manifest, "data": None}, sort_keys=True)] = manifest
+def test_the_manifests_are_valid_in_each_version_of_kubernetes(
+    rendered: Mapping[str, Sequence[Manifest]], older: Mapping[str, Sequence[Manifest]], version: str
+) -> None:
+    found = [one for each in (rendered if version in WITH_POLICIES else older).values() for one in each]
+    # Of those that differ by a certificate alone one is enough.
+    once = {json.dumps({**one, "data": None}, sort_keys=True): one for one in found}
     for manifest in once.values():
         if manifest["apiVersion"] not in OTHERS:
             kubernetes_validate.validate(manifest, version, strict=True)
-    assert bool(of_kind(once.values(), "MutatingAdmissionPolicy")) == bool(apis)
+    assert bool(of_kind(found, "MutatingAdmissionPolicy")) == (version in WITH_POLICIES)
 
 
 def test_a_kubernetes_without_native_sidecars_is_refused(helm: Helm) -> None:
@@ -142,11 +148,27 @@ def test_a_changed_store_starts_its_readers_anew(helm: Helm) -> None:
     def checksums(limit: int) -> list[str]:
         stores = {"default": {"driver": "mc", "servers": ["a:1"], "maxBeatsPerSecond": limit}}
         templates = pod_templates(helm.render({"stores": stores}))
-        return [one["metadata"]["annotations"]["checksum/stores"] for key, one in templates.items() if "Pod/" not in key]
+        return [
+            one["metadata"]["annotations"]["checksum/stores"] for key, one in templates.items() if "Pod/" not in key
+        ]
 
     assert len(checksums(5)) == 2
     assert set(checksums(5)).isdisjoint(checksums(6))
     assert checksums(5) == checksums(5)
+
+
+def test_the_user_is_left_to_a_cluster_that_gives_them_out(rendered: Mapping[str, Sequence[Manifest]]) -> None:
+    name = "users by number given by the cluster, as on OpenShift"
+    assert [one["kind"] for one in rendered[name] if "runAsUser" in str(one) or "fsGroup" in str(one)] == []
+
+
+def test_a_store_that_clusters_share_is_written_by_its_id(rendered: Mapping[str, Sequence[Manifest]]) -> None:
+    manifests = rendered["memcached by TLS, and a limit"]
+    for deployment in of_kind(manifests, "Deployment").values():
+        assert "--store-id=east" in arguments(deployment)
+    (policy,) = of_kind(manifests, "MutatingAdmissionPolicy").values()
+    (env,) = (one["expression"] for one in policy["spec"]["variables"] if one["name"] == "env")
+    assert '"name": dyn("SERVICEGROUP_STORE_ID"), "value": dyn("east")' in env
 
 
 def arguments(deployment: Mapping[str, Any]) -> Sequence[str]:

@@ -1,20 +1,21 @@
 """Asks the gateway as an agent would: by its Service, with its authority, with a token that it has to look up."""
 
+import http.client
 import os
 import ssl
 import sys
-import urllib.error
-import urllib.request
+from pathlib import Path
 
-url = os.environ["GATEWAY"] + "/v1/groups"
-with open("/var/run/secrets/servicegroup.dev/token", encoding="utf-8") as file:
-    token = file.read().strip()
+host = os.environ["GATEWAY"]
 context = ssl.create_default_context(cadata=os.environ["SERVICEGROUP_CA_PEM"])
-request = urllib.request.Request(url, headers={"Authorization": f"Bearer {token}"})
+token = Path("/var/run/secrets/servicegroup.dev/token").read_text(encoding="utf-8").strip()
+connection = http.client.HTTPSConnection(host, timeout=20, context=context)
 try:
-    with urllib.request.urlopen(request, timeout=20, context=context) as answer:
-        print(f"{url}: {answer.status}; the gateway knows this pod's token")
-except urllib.error.HTTPError as error:
-    sys.exit(f"{url}: {error.code} {error.read(500)!r}")
+    connection.request("GET", "/v1/groups", headers={"Authorization": f"Bearer {token}"})
+    answer = connection.getresponse()
+    said = answer.read(500)
 except OSError as error:
-    sys.exit(f"{url}: {error}; look at `kubectl get pods` and at the gateway's log")
+    sys.exit(f"{host}: {error}; look at `kubectl get pods` and at the gateway's log")
+if answer.status != http.client.OK:
+    sys.exit(f"{host}: {answer.status} {said!r}")
+sys.stdout.write(f"{host}: the gateway knows this pod's token\n")
