@@ -75,9 +75,7 @@ def kubectl(
 
 
 @pytest.fixture(scope="session")
-def helm(
-    cluster: Cluster, parts: tuple[Mapping[str, Path], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Helm:
+def helm(cluster: Cluster, parts: tuple[Mapping[str, Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm(parts[0]["helm"], tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
 
 
@@ -89,7 +87,7 @@ def api(cluster: Cluster) -> Iterator[client.ApiClient]:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster, helm: Helm, api: client.ApiClient) -> str:
+def installed(helm: Helm, api: client.ApiClient) -> str:
     """The chart with no values; what Helm said."""
     said = helm.run("install", *RELEASE, str(CHART), "--create-namespace", "--wait", "--timeout=5m").stdout
     wait_for_injection(api)
@@ -108,7 +106,7 @@ def wait_for_injection(api: client.ApiClient) -> None:
 
 
 @pytest.fixture
-def site(installed: str, api: client.ApiClient, kubectl: Callable[..., str]) -> Iterator[Site]:
+def site(installed: str, api: client.ApiClient, kubectl: Callable[..., str]) -> Iterator[Site]:  # noqa: ARG001
     """A namespace that nobody else uses, in a cluster with the chart."""
     name = f"test-{uuid4().hex[:12]}"
     core: Any = client.CoreV1Api(api)

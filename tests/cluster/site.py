@@ -18,7 +18,7 @@ __all__ = ["GROUP", "Site", "daemon_set"]
 
 GROUP = "compute"
 AGENT = "servicegroup-agent"
-RESOURCE = {"group": "servicegroup.dev", "version": "v1alpha1", "plural": "computeservicegroups"}
+RESOURCE: Mapping[str, Any] = {"group": "servicegroup.dev", "version": "v1alpha1", "plural": "computeservicegroups"}
 
 INTERVAL, DOWN_TIME = 2, 15
 """Seconds: short for the tests' sake, long enough for a machine on which other work runs."""
@@ -101,18 +101,20 @@ class Site:
     def until_member(self, verdict: str, reason: str, *, name: str = GROUP) -> Body:
         """The group's status, once the node is this, and the only member."""
         wanted = [(NODE, verdict, reason)]
-        return self.until_group(lambda status: members(status) == wanted, what=f"{NODE} {verdict} ({reason})", name=name)
+        return self.until_group(
+            lambda status: members(status) == wanted, what=f"{NODE} {verdict} ({reason})", name=name
+        )
 
-    def until_pod(self, accepted: Callable[[Body], bool], *, what: str, app: str = GROUP) -> Body:
+    def until_pod(self, accepted: Callable[[Body], bool], *, what: str, label: str = f"app={GROUP}") -> Body:
         listing = self.core.list_namespaced_pod
-        return until(listing, accepted, what=what, namespace=self.namespace, label_selector=f"app={app}")
+        return until(listing, accepted, what=what, namespace=self.namespace, label_selector=label)
 
     def until_ready(self, *, app: str = GROUP, but: str = "") -> Body:
         """The pod, once its main container is ready; not the one of that uid."""
         return self.until_pod(
             lambda pod: pod["metadata"]["uid"] != but and state(pod, "main").get("ready", False),
             what=f"a pod of {app} is ready",
-            app=app,
+            label=f"app={app}",
         )
 
     def until_no_pod(self, *, app: str = GROUP) -> None:
@@ -130,7 +132,7 @@ class Site:
         return self.kubectl("exec", "-n", self.namespace, pod["metadata"]["name"], "-c", container, "--", *command)
 
     def serves(self, pod: Body) -> bool:
-        with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:  # noqa: S310
+        with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:
             return bool(answer.status == 200)
 
     def alarms(self) -> list[str]:

@@ -1,8 +1,9 @@
-"""A compute pod starts and serves as if the agent were not there, whatever is wrong with that; and the group says so."""
+"""A compute pod starts and serves as if there were no agent, whatever is wrong with that; and the group says so."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -42,9 +43,11 @@ def nobody_behind(kubectl: Callable[..., str], service: str) -> Iterator[None]:
     [(REFUSED_TOKEN, "401"), (BAD_SETTING, "SERVICEGROUP_CHECK")],
     ids=["the token is refused", "a setting is bad"],
 )
-def test_an_agent_that_cannot_join_harms_nothing_and_is_missing(site: Site, wrong: dict[str, object], said: str) -> None:
+def test_an_agent_that_cannot_join_harms_nothing_and_is_missing(
+    site: Site, wrong: Mapping[str, Any], said: str
+) -> None:
     site.create_group()
-    site.apply(daemon_set(**wrong))  # type: ignore[arg-type]
+    site.apply(daemon_set(**wrong))
     pod = site.until_ready()
     assert len(injected(pod)) == 1
     assert site.serves(pod)

@@ -16,7 +16,7 @@ import sys, time
 from pathlib import Path
 from tests.localcluster.namespaces import Machine
 machine = Machine.start(pause=Path(sys.argv[1]))
-work = "mkdir {0}/m && mount -t tmpfs tmpfs {0}/m && ip link add br0 type bridge && setsid sleep 9999 {0} & sleep 9999 {0}"
+work = "ip link add br0 type bridge; setsid sleep 9999 {0} & mkdir {0}/m; mount -t tmpfs tmpfs {0}/m; sleep 9999 {0}"
 machine.start_program(["sh", "-c", work.format(machine.folder)], log=machine.folder / "work.log")
 while not (machine.folder / "m").exists():
     time.sleep(0.01)

@@ -1,10 +1,13 @@
 """What befalls compute pods on a real node, and what the group says of it."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from tests.cluster.site import AGENT, GROUP, SERVE, Site, daemon_set, injected, members, state
 from tests.localcluster.node import Cluster
 from tests.localcluster.nodefiles import NODE
 
-CHECKED = {
+CHECKED: Mapping[str, Any] = {
     "annotations": {"servicegroup.dev/check": "file:/run/servicegroup/ok?max-age=5"},
     "volumes": [{"name": "servicegroup-check", "emptyDir": {}}],
     "main": {
@@ -75,7 +78,7 @@ def test_an_image_is_rolled_without_an_alarm(site: Site, cluster: Cluster) -> No
 
 
 def test_who_beats_is_up_while_the_kubelet_is_dead(site: Site, cluster: Cluster) -> None:
-    """Kubernetes calls the node NotReady then, and its pods unready; nothing of that is evidence against the service."""
+    """Kubernetes calls the node NotReady then, and its pods unready: no evidence against the service."""
     site.create_group()
     site.apply(daemon_set())
     site.until_member("Up", "Beating")

@@ -120,7 +120,7 @@ def leftovers(name: str) -> list[str]:
 
 
 def kill(child: Child) -> None:
-    """SIGKILL to the program that `start_program` started: `nsenter` waits for it, since a PID namespace takes a fork."""
+    """SIGKILL to what `start_program` started: `nsenter` waits for it, since a PID namespace takes a fork."""
     for pid in Path(f"/proc/{child.popen.pid}/task/{child.popen.pid}/children").read_text(encoding="ascii").split():
         os.kill(int(pid), signal.SIGKILL)
     child.popen.wait()

@@ -50,7 +50,9 @@ def lacking() -> str:
     if not (CNI_PLUGINS / "bridge").exists():
         packages.add("containernetworking-plugins")
     if packages:
-        return f"A node needs these packages (Debian's names; their services may stay off): {', '.join(sorted(packages))}."
+        return (
+            f"A node needs these packages (Debian's names; their services may stay off): {', '.join(sorted(packages))}."
+        )
     return ""
 
 
@@ -71,7 +73,7 @@ class Cluster:
         self.ctr("images", "import", str(archive))
 
     def tag_image(self, source: str, target: str) -> None:
-        self.ctr("images", "tag", source, target)
+        self.ctr("images", "tag", "--force", source, target)
 
     def ctr(self, *arguments: str) -> str:
         argv = ["ctr", "--address", str(self._node.socket), "--namespace", "k8s.io", *arguments]
@@ -121,7 +123,10 @@ class Cluster:
             write_private(node.folder / name, text=text)
         self._in_machine("containerd", node.containerd_argv())
         controllers, scheduler = binaries["kube-controller-manager"], binaries["kube-scheduler"]
-        self._beside("kube-controller-manager", controllers_argv(controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout))
+        self._beside(
+            "kube-controller-manager",
+            controllers_argv(controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout),
+        )
         self._beside("kube-scheduler", scheduler_argv(scheduler, kubeconfig=self.kubeconfig, layout=self.plane.layout))
         wait_until(lambda: self._answers("version"), what="containerd", children=self._children)
         write_archive(node.folder / "pause.tar", program=binaries["pause"], name=PAUSE_IMAGE)
@@ -147,6 +152,7 @@ class Cluster:
         for name in ("kube-controller-manager", "kube-scheduler"):
             if name in self._children:
                 processes.kill(self._children[name])
+        self.plane.kill_apiserver()  # what it would end in order goes with the machine
         self.machine.stop()
         for child in self._children.values():
             child.popen.wait()
@@ -155,11 +161,14 @@ class Cluster:
 @contextmanager
 def run_cluster(binaries: Mapping[str, Path]) -> Iterator[Cluster]:
     """Meanwhile the calling thread is in the cluster's network. Raises LocalClusterError when it does not come up."""
-    with Machine.start(pause=binaries["pause"]) as machine, machine.network():
-        with ControlPlane.start(binaries, folder=machine.folder / "control-plane", address=ADDRESS) as plane:
-            cluster = Cluster(machine=machine, plane=plane, binaries=binaries)
-            try:
-                cluster._start()
-                yield cluster
-            finally:
-                cluster._stop()
+    with (
+        Machine.start(pause=binaries["pause"]) as machine,
+        machine.network(),
+        ControlPlane.start(binaries, folder=machine.folder / "control-plane", address=ADDRESS) as plane,
+    ):
+        cluster = Cluster(machine=machine, plane=plane, binaries=binaries)
+        try:
+            cluster._start()
+            yield cluster
+        finally:
+            cluster._stop()
