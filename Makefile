@@ -30,6 +30,9 @@ demo-stop: .venv/ready ## end what `make demo KEEP=1` left running
 test: .venv/ready ## lint and all tests; REQUIRE_ALL=1 fails where something would be skipped
 	@$(BIN)/python -m tests.all
 
+test-cluster: .venv/ready ## of the tests those on a real node: image, chart, injection; as root, with Debian's containerd
+	@$(BIN)/python -m pytest --quiet tests/cluster
+
 lint: .venv/ready ## what `make test` checks before the tests
 	@$(BIN)/python -m tests.all lint
 
@@ -54,4 +57,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test lint benchmark format chart lock clean
+.PHONY: help setup demo demo-stop test test-cluster lint benchmark format chart lock clean

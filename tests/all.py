@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.localcluster import CONTROL_PLANE
+from tests.localcluster import CONTROL_PLANE, NODE
 
 BIN = Path(sys.executable).parent
-PROGRAMS = (*CONTROL_PLANE, "helm")
+PROGRAMS = (*CONTROL_PLANE, *NODE)
 LINT = (
     ("ruff check", [BIN / "ruff", "check", "--quiet", "."]),
     ("ruff format", [BIN / "ruff", "format", "--check", "--quiet", "."]),
@@ -23,7 +23,7 @@ LINT = (
     ("import contracts", [BIN / "lint-imports"]),
 )
 MEANWHILE = ("tests/unit", "tests/contract")
-ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",), ("tests/chart",))
+ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",), ("tests/chart",), ("tests/cluster",))
 LOOK_EVERY = 15.0
 """Seconds between two lines about a compilation that is waited for."""
 

@@ -7,13 +7,17 @@ A word of the API server's is news and no evidence: a watch may have stalled jus
 believed it minutes later would call a living service dead. So a container that does not run counts only once the API
 server, asked again, still says so (`confirmed`).
 
+A container may also have run for minutes while nobody told of it, and have stopped again: between two words, the number
+of its runs that ended and the length of the last one (two times of the same node's) show that.
+
 Two times say how a service fares. `stopped` is since when it has not run; a spell of running that is shorter than C
 does not end it, so that a container that crashes again and again is not up in between. `ran` is since when it runs now.
-All times are the observer's; no clock of a node is compared with it.
+All times are the observer's; no clock of a node is compared with its.
 """
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from servicegroup.model import GroupKey, InvalidName, Policy, check_member
@@ -36,7 +40,8 @@ class Pod:
     """A pod that is on a node and has not ended.
 
     `uid` is which pod of its name; `heard` when the API server last told of it; `running` since when it runs as a whole
-    (None: it does not, or is being deleted: `leaving`); the rest as in `Service`.
+    (None: it does not, or is being deleted: `leaving`); `ended` how many runs of its main containers have ended; the
+    rest as in `Service`.
     """
 
     key: GroupKey
@@ -48,6 +53,7 @@ class Pod:
     ran: float | None = None
     stopped: float | None = None
     confirmed: float | None = None
+    ended: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +125,8 @@ def follow(
         before = Pod(key, member, uid, now)
     leaving = metadata.get("deletionTimestamp") is not None
     runs = status.get("phase") == "Running" and not leaving
-    ran, stopped = _spells(before, running=_main_runs(metadata, spec, status), now=now, policy=policy)
+    main = _main(metadata, spec, status)
+    ran, stopped = _spells(before, main, now=now, policy=policy)
     return Pod(
         key=key,
         member=member,
@@ -130,22 +137,68 @@ def follow(
         ran=ran,
         stopped=stopped,
         confirmed=None if stopped is None else before.confirmed if asked is None else asked,
+        ended=main.ended,
     )
 
 
-def _spells(before: Pod, *, running: bool, now: float, policy: Policy) -> tuple[float | None, float | None]:
+@dataclass(frozen=True, slots=True)
+class _Main:
+    """The main containers by one word: whether all run, how many runs of theirs have ended, and how many seconds the
+    last one of those took, None when that is not told.
+    """
+
+    running: bool
+    ended: int
+    last_run: float | None
+
+
+def _spells(before: Pod, main: _Main, *, now: float, policy: Policy) -> tuple[float | None, float | None]:
     """`ran` and `stopped` afterwards; `stopped` is kept through a spell of running, until that has lasted C."""
-    recovered = before.ran is not None and now - before.ran >= policy.sight
-    stopped = None if recovered else before.stopped
-    if running:
-        return now if before.ran is None else before.ran, stopped
+    stopped = None if _recovered(before, main, now=now, policy=policy) else before.stopped
+    if main.running:
+        same = before.ran is not None and main.ended == before.ended
+        return before.ran if same else now, stopped
     return None, now if stopped is None else stopped
 
 
-def _main_runs(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> bool:
+def _recovered(before: Pod, main: _Main, *, now: float, policy: Policy) -> bool:
+    """Whether it ran for C since it had stopped; also where that is possible, and nobody can tell."""
+    ended = main.ended - before.ended
+    length = None if before.ran is None else now - before.ran
+    if ended == 0:
+        return length is not None and length >= policy.sight
+    if ended == 1 and main.last_run is not None:
+        length = main.last_run
+    return ended != 1 or length is None or length >= policy.sight
+
+
+def _main(metadata: Mapping[str, Any], spec: Mapping[str, Any], status: Mapping[str, Any]) -> _Main:
     names = main_containers(_part(metadata, "annotations"), spec)
-    states = {one.get("name"): _part(one, "state") for one in _parts(status, "containerStatuses")}
-    return all("running" in states.get(name, {}) for name in names)
+    found = {one.get("name"): one for one in _parts(status, "containerStatuses")}
+    told = [found[name] for name in names if name in found]
+    states = [_part(one, "state") for one in told]
+    ends = [
+        _part(state, "terminated") or _part(_part(one, "lastState"), "terminated")
+        for one, state in zip(told, states, strict=True)
+    ]
+    ended = [
+        int(one.get("restartCount") or 0) + ("running" not in state and bool(end or one.get("containerID")))
+        for one, state, end in zip(told, states, ends, strict=True)
+    ]
+    lengths = [_length(end) for end in ends if end]
+    return _Main(
+        running=len(told) == len(names) and all("running" in state for state in states),
+        ended=sum(ended),
+        last_run=None if not lengths or None in lengths else max(one for one in lengths if one is not None),
+    )
+
+
+def _length(ended: Mapping[str, Any]) -> float | None:
+    try:
+        begin, end = (datetime.fromisoformat(str(ended.get(one))) for one in ("startedAt", "finishedAt"))
+        return (end - begin).total_seconds()
+    except (TypeError, ValueError):  # TypeError: one with a time zone and one without
+        return None
 
 
 def main_containers(annotations: Mapping[str, Any], spec: Mapping[str, Any]) -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
+from servicegroup import ServiceGroup
 from servicegroup.model import Beat, GroupKey, State
 from servicegroup.store import open_store
 
@@ -15,6 +16,7 @@ from tests.apiserver.operators import running, shipped_rules, until
 from tests.apiserver.pods import CRASHED, RUNNING, Pods
 from tests.apiserver.test_operator import Cluster
 from tests.localcluster import processes
+from tests.localcluster.controlplane import ControlPlane
 
 rules = test_operator.rules
 cluster = test_operator.cluster
@@ -25,8 +27,8 @@ def pods(cluster: Cluster) -> Pods:
     return Pods(cluster.core, cluster.site.namespace)
 
 
-def reasons(cluster: Cluster) -> dict[str, str]:
-    return {one["member"]: one["reason"] for one in cluster.status().get("members", ())}
+def reasons(cluster: Cluster, *, name: str = "compute") -> dict[str, str]:
+    return {one["member"]: one["reason"] for one in cluster.status(name=name).get("members", ())}
 
 
 def awaited(cluster: Cluster, **said: str) -> None:
@@ -77,6 +79,32 @@ def test_a_container_that_does_not_run_is_down_apart_from_silence_until_it_runs(
         assert warnings(cluster) == ["1 member down (ServiceNotRunning): node-1"]
         pods.report("main", main=RUNNING, logs=CRASHED)
         awaited(cluster, node_1="Beating")
+
+
+def test_what_the_api_server_cannot_confirm_kills_nobody(
+    cluster: Cluster, pods: Pods, control_plane: ControlPlane
+) -> None:
+    """The last word before an outage was that a container had stopped; for all that is known it runs again. Members of
+    two groups show how far the operator has come: one whose pod was reported later, one that dies later.
+    """
+    cluster.create(serviceDownTimeSeconds=15)
+    cluster.create(name="quick")
+    pods.run("main", node="node-1")
+    name = f"{cluster.site.namespace}/compute"
+    with running(cluster.site) as site, cluster.join("node-1"), ServiceGroup(site.url, name) as group:
+        doomed = site.agent("node-2")
+        awaited(cluster, node_1="Beating", node_2="Beating")
+        pods.report("main", main=CRASHED)
+        pods.run("other", node="node-3", group="quick")
+        until(lambda: reasons(cluster, name="quick") == {"node-3": "Missing"}, why="the pods were told")
+        control_plane.pause_apiserver()
+        try:
+            processes.kill(doomed)
+            until(lambda: group.member("node-2").reason == "Silent", why="T has passed since", seconds=60)
+            assert group.member("node-1").is_up
+        finally:
+            control_plane.resume_apiserver()
+        awaited(cluster, node_1="ServiceNotRunning", node_2="Silent")
 
 
 def test_an_unhealthy_beat_is_down_at_once_and_its_silence_is_silence(cluster: Cluster) -> None:

@@ -8,23 +8,29 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
 from kubernetes import client, config
+from kubernetes.client.exceptions import ApiException
 
 from tests.apiserver.conftest import kubectl_of, unavailable
-from tests.chart.rendering import Helm
+from tests.chart.rendering import CHART, Helm
 from tests.cluster import image as images
 from tests.cluster.site import Site, daemon_set, injected
 from tests.localcluster.binaries import CONTROL_PLANE, NODE, cache_home, find_or_build
 from tests.localcluster.errors import LocalClusterError
+from tests.localcluster.namespaces import leftovers
 from tests.localcluster.node import Cluster, lacking, run_cluster
 from tests.localcluster.progress import ProgressLine
 
 HERE = Path(__file__).parent
+RELEASE = ("servicegroup", "--namespace=servicegroup-system")
+"""As Helm's words; the chart comes behind them."""
+
 LIMIT = 400
 """Seconds for a test, each of which waits for several things."""
 
@@ -58,6 +64,7 @@ def cluster(parts: tuple[Mapping[str, Path], Path]) -> Iterator[Cluster]:
     with run_cluster(programs) as cluster:
         cluster.load_image(image)
         yield cluster
+    assert leftovers(cluster.machine.name) == []
 
 
 @pytest.fixture(scope="session")
@@ -68,9 +75,7 @@ def kubectl(
 
 
 @pytest.fixture(scope="session")
-def helm(
-    cluster: Cluster, parts: tuple[Mapping[str, Path], Path], tmp_path_factory: pytest.TempPathFactory
-) -> Helm:
+def helm(cluster: Cluster, parts: tuple[Mapping[str, Path], Path], tmp_path_factory: pytest.TempPathFactory) -> Helm:
     return Helm(parts[0]["helm"], tmp_path_factory.mktemp("helm"), cluster.kubeconfig)
 
 
@@ -82,10 +87,9 @@ def api(cluster: Cluster) -> Iterator[client.ApiClient]:
 
 
 @pytest.fixture(scope="session")
-def installed(cluster: Cluster, helm: Helm, api: client.ApiClient) -> str:
+def installed(helm: Helm, api: client.ApiClient) -> str:
     """The chart with no values; what Helm said."""
-    said = helm.run("install", "servicegroup", str(HERE.parents[1] / "deploy" / "charts" / "servicegroup"), "-n",
-                    "servicegroup-system", "--create-namespace", "--wait", "--timeout", "5m").stdout  # fmt: skip
+    said = helm.run("install", *RELEASE, str(CHART), "--create-namespace", "--wait", "--timeout=5m").stdout
     wait_for_injection(api)
     return said
 
@@ -102,10 +106,11 @@ def wait_for_injection(api: client.ApiClient) -> None:
 
 
 @pytest.fixture
-def site(installed: str, api: client.ApiClient, kubectl: Callable[..., str]) -> Iterator[Site]:
+def site(installed: str, api: client.ApiClient, kubectl: Callable[..., str]) -> Iterator[Site]:  # noqa: ARG001
     """A namespace that nobody else uses, in a cluster with the chart."""
     name = f"test-{uuid4().hex[:12]}"
     core: Any = client.CoreV1Api(api)
     core.create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
     yield Site(name, api, kubectl)
-    core.delete_namespace(name)
+    with suppress(ApiException):  # the test did so
+        core.delete_namespace(name)

@@ -1,5 +1,5 @@
-"""The project's image, built from its Dockerfile without a container engine and without a registry: a cache folder comes
-in, an archive goes out.
+"""The project's image, built from its Dockerfile without a container engine or a registry: a cache folder comes in, an
+archive goes out.
 
 The base is Debian's own Python, made by mmdebstrap; wheels are fetched here, by hash, and the build itself needs no
 network. All of it is kept, by what it was made of: a second run with the same sources builds nothing.

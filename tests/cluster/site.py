@@ -3,6 +3,7 @@ out.
 """
 
 import json
+import urllib.request
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,7 +18,7 @@ __all__ = ["GROUP", "Site", "daemon_set"]
 
 GROUP = "compute"
 AGENT = "servicegroup-agent"
-RESOURCE = {"group": "servicegroup.dev", "version": "v1alpha1", "plural": "computeservicegroups"}
+RESOURCE: Mapping[str, Any] = {"group": "servicegroup.dev", "version": "v1alpha1", "plural": "computeservicegroups"}
 
 INTERVAL, DOWN_TIME = 2, 15
 """Seconds: short for the tests' sake, long enough for a machine on which other work runs."""
@@ -54,7 +55,7 @@ def daemon_set(
             "template": {
                 "metadata": {"labels": {**labels, "servicegroup.dev/group": group}, "annotations": annotations or {}},
                 "spec": {
-                    "terminationGracePeriodSeconds": 5,
+                    "terminationGracePeriodSeconds": 3,
                     "containers": [{**container, **(main or {})}],
                     "volumes": [{"name": "main", "emptyDir": {}}, *volumes],
                     **pod,
@@ -92,29 +93,47 @@ class Site:
                       field_selector=f"metadata.name={name}", **RESOURCE)  # fmt: skip
         return found["status"]  # type: ignore[no-any-return]
 
+    def group(self, name: str = GROUP) -> Body:
+        """Its status as it is."""
+        found: Body = self.custom.get_namespaced_custom_object(namespace=self.namespace, name=name, **RESOURCE)
+        return found.get("status") or {}
+
     def until_member(self, verdict: str, reason: str, *, name: str = GROUP) -> Body:
         """The group's status, once the node is this, and the only member."""
         wanted = [(NODE, verdict, reason)]
-        return self.until_group(lambda status: members(status) == wanted, what=f"{NODE} {verdict} ({reason})", name=name)
+        return self.until_group(
+            lambda status: members(status) == wanted, what=f"{NODE} {verdict} ({reason})", name=name
+        )
 
-    def until_pod(self, accepted: Callable[[Body], bool], *, what: str, app: str = GROUP) -> Body:
+    def until_pod(self, accepted: Callable[[Body], bool], *, what: str, label: str = f"app={GROUP}") -> Body:
         listing = self.core.list_namespaced_pod
-        return until(listing, accepted, what=what, namespace=self.namespace, label_selector=f"app={app}")
+        return until(listing, accepted, what=what, namespace=self.namespace, label_selector=label)
 
     def until_ready(self, *, app: str = GROUP, but: str = "") -> Body:
         """The pod, once its main container is ready; not the one of that uid."""
         return self.until_pod(
             lambda pod: pod["metadata"]["uid"] != but and state(pod, "main").get("ready", False),
             what=f"a pod of {app} is ready",
-            app=app,
+            label=f"app={app}",
         )
 
     def until_no_pod(self, *, app: str = GROUP) -> None:
         until_gone(self.core.list_namespaced_pod, what=f"the pods of {app} are gone", namespace=self.namespace,
                    label_selector=f"app={app}")  # fmt: skip
 
+    def until_node(self, *, ready: bool) -> None:
+        def is_so(node: Body) -> bool:
+            conditions = {one["type"]: one["status"] for one in node["status"].get("conditions", ())}
+            return (conditions.get("Ready") == "True") is ready
+
+        until(self.core.list_node, is_so, what=f"the node's readiness is {ready}")
+
     def execute(self, pod: Body, *command: str, container: str = "main") -> str:
         return self.kubectl("exec", "-n", self.namespace, pod["metadata"]["name"], "-c", container, "--", *command)
+
+    def serves(self, pod: Body) -> bool:
+        with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:
+            return bool(answer.status == 200)
 
     def alarms(self) -> list[str]:
         """What the operator has warned of, in the order of its first word."""

@@ -13,7 +13,7 @@ Body = Mapping[str, Any]
 
 
 def until(
-    listing: Callable[..., Any], accepted: Callable[[Body], bool], *, what: str, within: float = WITHIN, **where: str
+    listing: Callable[..., Any], accepted: Callable[[Body], bool], *, what: str, within: float = WITHIN, **where: Any
 ) -> Body:
     """The first state, the present one included, that is accepted."""
     limit, last = time.monotonic() + within, dict[str, Body]()
@@ -29,7 +29,7 @@ def until(
     raise AssertionError(f"{what}: not within {within:.0f} s; last seen: {shown}")
 
 
-def until_gone(listing: Callable[..., Any], *, what: str, within: float = WITHIN, **where: str) -> None:
+def until_gone(listing: Callable[..., Any], *, what: str, within: float = WITHIN, **where: Any) -> None:
     """Until there is none of them."""
     limit = time.monotonic() + within
     while time.monotonic() < limit:

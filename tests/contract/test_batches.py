@@ -19,7 +19,7 @@ def test_each_beat_of_a_batch_is_answered_as_if_it_came_alone(store: Store) -> N
         store.join(KEY, Beat(name, "one", 5, 10.0), timeout=TIMEOUT)
     store.leave(KEY, Beat("left", "one", 6, 10.0), timeout=TIMEOUT)
     store.join(KEY, Beat("displaced", "two", 1, 10.0), timeout=TIMEOUT)
-    batch = [(KEY, Beat(name, "one", 7, 20.0, State.DRAINING)) for name in ("stamped", "left", "gone", "displaced")]
+    batch = [(KEY, Beat(name, "one", 7, 20.0, State.UNHEALTHY)) for name in ("stamped", "left", "gone", "displaced")]
     batch += [(KEY, Beat("late", "one", 4, 20.0)), (OTHER, Beat("stamped", "one", 7, 20.0))]
 
     assert store.beat_many(batch, timeout=TIMEOUT) == [
@@ -32,7 +32,7 @@ def test_each_beat_of_a_batch_is_answered_as_if_it_came_alone(store: Store) -> N
     ]
     written = {name: (fact.sequence, fact.interval, fact.state) for name, fact in facts(store).items()}
     assert written == {
-        "stamped": (7, 20.0, State.DRAINING),
+        "stamped": (7, 20.0, State.UNHEALTHY),
         "late": (5, 10.0, State.BEATING),
         "left": (6, 10.0, State.LEFT),
         "displaced": (1, 10.0, State.BEATING),

@@ -104,6 +104,16 @@ def test_a_row_ages_and_a_beat_makes_it_young(driver: Driver, store: Store) -> N
     assert fact.age <= time.monotonic() - before + CLOCKS + driver.tick
 
 
+@pytest.mark.parametrize("state", [state for state in State if state is not State.LEFT])
+def test_each_word_of_an_agent_comes_as_it_was_written(store: Store, state: State) -> None:
+    joined = replace(BEAT, state=state)
+    store.join(KEY, joined, timeout=TIMEOUT)
+    assert facts(store)["node-1"].state is state
+    store.beat(KEY, replace(joined, sequence=2), timeout=TIMEOUT)
+    assert (facts(store)["node-1"].sequence, facts(store)["node-1"].state) == (2, state)
+    assert store.join(KEY, RIVAL, timeout=TIMEOUT).other == Holder("one", 2, state)
+
+
 def test_a_beat_carries_its_promise_and_its_state(store: Store) -> None:
     store.join(KEY, BEAT, timeout=TIMEOUT)
     store.beat(KEY, Beat("node-1", "one", 2, 100.0, State.DRAINING), timeout=TIMEOUT)

@@ -212,6 +212,13 @@ def test_tls_with_a_pinned_authority_and_a_certificate_that_is_renewed(
             it.join(key, BEAT, timeout=TIMEOUT)
         with client(f"{url}&ca={authority.file}") as it:
             assert it.join(key, BEAT, timeout=TIMEOUT).owned
+        pem = authority.file.read_text(encoding="ascii")
+        with closing(open_client(url, store_id="default", ca_pem=pem)) as it:
+            assert it.join(key, BEAT, timeout=TIMEOUT).owned
+        stranger = Authority(_made(tmp_path / "stranger")).file.read_text(encoding="ascii")
+        untrusted = closing(open_client(url, store_id="default", ca_pem=stranger))
+        with untrusted as it, pytest.raises(StoreUnavailable, match="not trusted"):
+            it.join(key, BEAT, timeout=TIMEOUT)
         elsewhere = f"{url}&ca={authority.file}&server_name=elsewhere"
         with client(elsewhere) as it, pytest.raises(StoreUnavailable, match="not trusted"):
             it.join(key, BEAT, timeout=TIMEOUT)
@@ -223,6 +230,11 @@ def test_tls_with_a_pinned_authority_and_a_certificate_that_is_renewed(
         with client(f"{url}&ca={authority.file}") as it:
             assert it.beat(key, replace(BEAT, sequence=2), timeout=TIMEOUT).owned
         assert secure.end() == 0
+
+
+def _made(folder: Path) -> Path:
+    folder.mkdir()
+    return folder
 
 
 def _serial(gateway: Gateway, authority: Authority) -> object:
@@ -266,6 +278,22 @@ REFUSED = (
     "http://gateway.example/",
     "http://10.0.0.1/",
 )
+
+
+@pytest.mark.parametrize("state", list(State)[:-1])
+def test_each_word_of_an_agent_goes_by_the_gateway(
+    remote: ClientStore, key: GroupKey, store: Store, state: State
+) -> None:
+    remote.join(key, replace(BEAT, state=state), timeout=TIMEOUT)
+
+    (fact,) = store.read([key], timeout=TIMEOUT).facts[key]
+    assert fact.state is state
+    assert remote.join(key, replace(BEAT, incarnation="two"), timeout=TIMEOUT).other == Holder("one", 1, state)
+
+
+def test_an_authority_as_text_and_as_a_file_is_refused() -> None:
+    with pytest.raises(ValueError, match="take one of them away"):
+        open_client("https://host/?ca=/ca.crt", store_id="default", ca_pem="x")
 
 
 @pytest.mark.parametrize("url", REFUSED)

@@ -69,7 +69,8 @@ class ControlPlane:
 
         `users` (name to groups) get a token each, beside `admin` who is in system:masters. `audit_log` gets one JSON
         line per request. With an `address` other than the loopback one it serves nodes and pods, and waits for a
-        controller manager to make service accounts. With `keep` both processes outlive this one, until `stop` or `stop_kept`.
+        controller manager to make service accounts. With `keep` both processes outlive this one, until `stop` or
+        `stop_kept`.
         Raises LocalClusterError, with the ends of the logs, when it does not come up.
         """
         if ADMIN in users:

@@ -34,9 +34,9 @@ echo 1 > /proc/sys/net/ipv4/ip_forward
 echo ready
 exec "$1"
 """
-"""What becomes the first process of the namespaces. Bidirectional mounts of pods want a shared root. Kubelet, containerd
-and runc have paths that no flag moves, all in the three folders. The address stands on a pair of devices which lead
-nowhere, and the default route exists since the kernel looks one up before it rewrites a service's address."""
+"""What becomes the first process of the namespaces. Bidirectional mounts of pods want a shared root. Kubelet,
+containerd and runc have paths that no flag moves, all in the three folders. The address stands on a pair of devices
+which lead nowhere; the default route exists since the kernel looks one up before it rewrites a service's address."""
 
 DEADLINE: Final = 30.0
 """Seconds; processes that were killed need one to be gone, on a busy machine some more."""

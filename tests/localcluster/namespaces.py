@@ -14,16 +14,17 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
 from . import processes
 from .errors import LocalClusterError
+from .keeper import hierarchies
 from .processes import Child
 
-__all__ = ["ADDRESS", "Machine"]
+__all__ = ["ADDRESS", "Machine", "kill", "leftovers"]
 
 ADDRESS: Final = "192.0.2.1"
 """Of the machine, in its own network; from the block that is kept for examples."""
@@ -74,6 +75,11 @@ class Machine:
     ) -> None:
         self.stop()
 
+    @property
+    def keeper(self) -> int:
+        """The process that removes what was the machine's, and ends then."""
+        return self._keeper.pid
+
     def stop(self) -> None:
         """End all processes in it, and remove what was its; returns when that is done."""
         self._keeper.communicate()
@@ -100,8 +106,21 @@ class Machine:
         return Path(f"/proc/{self._first}/ns/net")
 
 
+def leftovers(name: str) -> list[str]:
+    """What there is, outside of it, of a machine of this name: to be empty once it has stopped."""
+    found = [str(top / name) for top in hierarchies() if (top / name).exists()]
+    found += [str(path) for path in Path(tempfile.gettempdir()).glob(f"{name}-*")]
+    for process in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):  # it ended meanwhile
+            command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace")
+            if name in command and process.name != str(os.getpid()):
+                found.append(command)
+    mounts = Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines()
+    return [*found, *(line for line in mounts if name in line)]
+
+
 def kill(child: Child) -> None:
-    """SIGKILL to the program that `start_program` started: `nsenter` waits for it, since a PID namespace takes a fork."""
+    """SIGKILL to what `start_program` started: `nsenter` waits for it, since a PID namespace takes a fork."""
     for pid in Path(f"/proc/{child.popen.pid}/task/{child.popen.pid}/children").read_text(encoding="ascii").split():
         os.kill(int(pid), signal.SIGKILL)
     child.popen.wait()

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Final
 from . import namespaces, processes
 from .controlplane import ControlPlane
 from .errors import LocalClusterError
+from .keeper import hierarchies
 from .layout import write_private
 from .namespaces import ADDRESS, Machine
 from .nodefiles import CNI_PLUGINS, PAUSE_IMAGE, Node, controllers_argv, scheduler_argv
@@ -48,7 +50,9 @@ def lacking() -> str:
     if not (CNI_PLUGINS / "bridge").exists():
         packages.add("containernetworking-plugins")
     if packages:
-        return f"A node needs these packages (Debian's names; their services may stay off): {', '.join(sorted(packages))}."
+        return (
+            f"A node needs these packages (Debian's names; their services may stay off): {', '.join(sorted(packages))}."
+        )
     return ""
 
 
@@ -69,7 +73,7 @@ class Cluster:
         self.ctr("images", "import", str(archive))
 
     def tag_image(self, source: str, target: str) -> None:
-        self.ctr("images", "tag", source, target)
+        self.ctr("images", "tag", "--force", source, target)
 
     def ctr(self, *arguments: str) -> str:
         argv = ["ctr", "--address", str(self._node.socket), "--namespace", "k8s.io", *arguments]
@@ -85,6 +89,26 @@ class Cluster:
     def start_kubelet(self) -> None:
         self._in_machine(KUBELET, self._node.kubelet_argv(self._binaries[KUBELET]))
 
+    def volume(self, pod: str, name: str) -> Path:
+        """Where the emptyDir of a pod, given by its uid, is on the disk."""
+        return self._node.folder / "kubelet" / "pods" / pod / "volumes" / "kubernetes.io~empty-dir" / name
+
+    def cgroup(self, container: str, *, controller: str) -> Path:
+        """Of a running container, given by its id."""
+        tops = [top for top in hierarchies() if top.name in {controller, "cgroup"}]
+        found = [path for top in tops for path in (top / self.machine.name).rglob(container)]
+        if not found:
+            raise LocalClusterError(f"No cgroup of {controller} is called {container}; does the container run?")
+        return found[0]
+
+    def exhaust_memory(self, container: str) -> None:
+        """Fill its limit from outside with what no process of it owns, so that the kernel kills one of its own."""
+        group = self.cgroup(container, controller="memory") / "cgroup.procs"
+        # The shell moves itself there before it writes; the file, in memory, is gone with the mount.
+        script = 'echo $$ > "$1"; cat /dev/zero > "$2/fill" 2>/dev/null; rm -f "$2/fill"'
+        with tempfile.TemporaryDirectory(dir="/dev/shm") as memory:
+            subprocess.run(["sh", "-c", script, "sh", str(group), memory], check=False, timeout=60)
+
     def require_running(self) -> None:
         self.plane.require_running()
         require_running(self._children)
@@ -99,7 +123,10 @@ class Cluster:
             write_private(node.folder / name, text=text)
         self._in_machine("containerd", node.containerd_argv())
         controllers, scheduler = binaries["kube-controller-manager"], binaries["kube-scheduler"]
-        self._beside("kube-controller-manager", controllers_argv(controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout))
+        self._beside(
+            "kube-controller-manager",
+            controllers_argv(controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout),
+        )
         self._beside("kube-scheduler", scheduler_argv(scheduler, kubeconfig=self.kubeconfig, layout=self.plane.layout))
         wait_until(lambda: self._answers("version"), what="containerd", children=self._children)
         write_archive(node.folder / "pause.tar", program=binaries["pause"], name=PAUSE_IMAGE)
@@ -125,6 +152,7 @@ class Cluster:
         for name in ("kube-controller-manager", "kube-scheduler"):
             if name in self._children:
                 processes.kill(self._children[name])
+        self.plane.kill_apiserver()  # what it would end in order goes with the machine
         self.machine.stop()
         for child in self._children.values():
             child.popen.wait()
@@ -133,11 +161,14 @@ class Cluster:
 @contextmanager
 def run_cluster(binaries: Mapping[str, Path]) -> Iterator[Cluster]:
     """Meanwhile the calling thread is in the cluster's network. Raises LocalClusterError when it does not come up."""
-    with Machine.start(pause=binaries["pause"]) as machine, machine.network():
-        with ControlPlane.start(binaries, folder=machine.folder / "control-plane", address=ADDRESS) as plane:
-            cluster = Cluster(machine=machine, plane=plane, binaries=binaries)
-            try:
-                cluster._start()
-                yield cluster
-            finally:
-                cluster._stop()
+    with (
+        Machine.start(pause=binaries["pause"]) as machine,
+        machine.network(),
+        ControlPlane.start(binaries, folder=machine.folder / "control-plane", address=ADDRESS) as plane,
+    ):
+        cluster = Cluster(machine=machine, plane=plane, binaries=binaries)
+        try:
+            cluster._start()
+            yield cluster
+        finally:
+            cluster._stop()

@@ -4,6 +4,7 @@ import json
 import os
 import queue
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -15,6 +16,7 @@ from typing import IO
 
 import pytest
 import servicegroup
+from servicegroup import config
 from servicegroup.__main__ import main
 from servicegroup.liveness import Published
 from servicegroup.model import Fact, GroupKey, Policy, Reason, State, Verdict
@@ -465,6 +467,11 @@ BAD_IN_A_POD: Mapping[str, tuple[dict[str, str], str]] = {
     "a Secret that is not mounted": ({"SERVICEGROUP_STORE_URL_FILE": "/nowhere/url"}, "/nowhere/url"),
     "a password with a bracket": ({"SERVICEGROUP_STORE_URL": f"postgresql://n:[{SECRET}@db/n"}, "scheme"),
     "a store in its own memory": ({"SERVICEGROUP_STORE_URL": "memory:"}, "no operator would ever see"),
+    "a check that is none": ({"SERVICEGROUP_CHECK": f"ftp://nova:{SECRET}@host"}, "allowed: file:/path?max-age="),
+    "an authority that is none": (
+        {"SERVICEGROUP_STORE_URL": "https://gateway.example/", "SERVICEGROUP_CA_PEM": "-----BEGIN"},
+        "no PEM of a certificate",
+    ),
     "a folder that cannot be made": ({"SERVICEGROUP_STORE_URL": "sqlite:////dev/null/a/b.db"}, "cannot be made"),
 }
 
@@ -526,6 +533,73 @@ def test_an_agent_moves_to_the_store_that_its_file_says_by_now_and_not_to_one_in
     assert process.ended() == 0
     assert rows(second)["node-1"].state is State.LEFT
     assert not [line for line in process.lines if "beats are lost" in line or "Traceback" in line]
+
+
+def test_an_agent_tells_of_its_service_and_says_in_its_log_what_is_wrong_with_it(
+    start: Start, url: str, tmp_path: Path
+) -> None:
+    check = ("--check", f"unix:{tmp_path}/x.sock", "--check-period", "0.1", "--check-start", "0")
+    process = start(*agent(url, *check))
+    process.until(f"check of unix:{tmp_path}/x.sock: unhealthy: No such file or directory")
+    once(url, lambda fact: fact.state is State.UNHEALTHY, within=SOON)
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(f"{tmp_path}/x.sock")
+        listening.listen()
+        once(url, lambda fact: fact.state is State.HEALTHY, within=SOON)
+        process.signal(signal.SIGUSR1)
+        once(url, lambda fact: fact.state is State.DRAINING, within=SOON)
+    process.signal(signal.SIGTERM)
+    assert process.ended() == 0
+    assert rows(url)["node-1"].state is State.LEFT
+
+
+def test_what_changes_at_the_service_is_told_before_the_interval_is_over(
+    start: Start, url: str, tmp_path: Path
+) -> None:
+    publish(url, policy=Policy(3600.0, 9000.0), members={})
+    check = ("--check", f"exec:test -e {tmp_path}/alive", "--check-period", "0.1", "--check-start", "0")
+    process = start(*agent(url, *check, "--check-failures", "1"))
+    once(url, lambda fact: fact.state is State.UNHEALTHY and fact.interval == 3600.0, within=SOON)
+    (tmp_path / "alive").touch()
+    once(url, lambda fact: fact.state is State.HEALTHY, within=SOON)
+    process.signal(signal.SIGTERM)
+    assert process.ended() == 0
+
+
+def test_draining_is_told_to_the_agent_of_the_same_container_and_to_nobody_else(start: Start, url: str) -> None:
+    """The group is this test's own: whoever runs the tests may have agents as well."""
+    group = f"drained-{os.getpid()}"
+    identity = {"SERVICEGROUP_GROUP": group, "SERVICEGROUP_MEMBER": "node-1"}
+    told = start("-m", "servicegroup", "draining", **identity)
+    assert told.ended() == 1
+    assert f"no agent of member node-1 of default/{group} runs" in told.lines[0]
+
+    deaf = start("-c", "import time; print('there', flush=True); time.sleep(60)", "servicegroup", "agent", **identity)
+    deaf.until("there")
+    quick = ("--store-url", url, "--report-interval", "0.2")
+    other = start("-m", "servicegroup", "agent", *quick, "--group", group, "--member", "node-2")
+    process = start("-m", "servicegroup", "agent", *quick, **identity)
+    other.until("joined as")
+    process.until("joined as")
+    assert start("-m", "servicegroup", "draining", "--namespace", "default", **identity).ended() == 0
+    process.until("draining")
+    for told in (process, other):
+        told.signal(signal.SIGTERM)
+        assert told.ended() == 0
+    assert deaf.program.poll() is None  # it takes no such signal, which would have ended it
+    assert not [line for line in other.lines if "draining" in line]
+
+
+GROUPS = {
+    "a name alone": ({"SERVICEGROUP_GROUP": "edge"}, "default/edge"),
+    "a name and a namespace": ({"SERVICEGROUP_GROUP": "edge", "SERVICEGROUP_NAMESPACE": "nova"}, "nova/edge"),
+    "both in one": ({"SERVICEGROUP_GROUP": "other/edge", "SERVICEGROUP_NAMESPACE": "nova"}, "other/edge"),
+}
+
+
+@pytest.mark.parametrize(("environ", "key"), GROUPS.values(), ids=GROUPS)
+def test_which_group_an_agent_joins(environ: Mapping[str, str], key: str) -> None:
+    assert str(config.group(config.Settings({}, environ))) == key
 
 
 def test_on_a_command_line_a_bad_setting_ends_an_agent_with_the_error(start: Start) -> None:

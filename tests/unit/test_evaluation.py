@@ -3,10 +3,11 @@
 from dataclasses import dataclass, replace
 
 import pytest
-from servicegroup.evaluation import View, advance, duplicates
+from servicegroup.evaluation import NO_PODS, View, advance, duplicates
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass
+from servicegroup.pods import UNTOLD, Duty, Service
 
 from tests.unit.simulation import POLICY, TICK, Row, SimStore, World
 
@@ -892,9 +893,9 @@ def test_a_displaced_agent_stands_by_and_takes_over_when_the_owner_dies() -> Non
 # What a pass says of itself.
 
 
-def passed(view: View, *, now: float, facts: tuple[Fact, ...] = ()) -> View:
+def passed(view: View, *, now: float, facts: tuple[Fact, ...] = (), duty: Duty = NO_PODS) -> View:
     spec = GroupSpec(GroupKey("test", "compute"), POLICY)
-    return advance(view, Pass(asked=now, now=now, epoch="e", facts=facts), spec=spec, wall=now)[0]
+    return advance(view, Pass(asked=now, now=now, epoch="e", facts=facts), spec=spec, wall=now, duty=duty)[0]
 
 
 def test_a_pass_in_which_nothing_changed_is_no_publication() -> None:
@@ -915,6 +916,57 @@ def test_a_transition_carries_its_evidence() -> None:
     assert down.silent_for is not None
     assert T < down.silent_for <= T + 2 * PASS
     assert down.watched
+
+
+# Who has a pod (rule 8's roster).
+
+
+def seen(view: View) -> dict[str, Reason]:
+    return {member: said.reason for member, said in view.published.items()}
+
+
+RUNS = Duty({"a": Service(expected=0.0, ran=0.0)})
+
+
+def test_whose_pod_has_run_for_longer_than_the_down_time_is_missing_until_it_beats() -> None:
+    at_t = passed(View(), now=T, duty=RUNS)
+    later = passed(at_t, now=T + 1, duty=RUNS)
+    beats = passed(later, now=T + 2, facts=(Fact("a", "one", 1, INTERVAL, State.BEATING, 0.5),), duty=RUNS)
+
+    assert [seen(view) for view in (at_t, later, beats)] == [{}, {"a": Reason.MISSING}, {"a": Reason.BEATING}]
+
+
+def test_missing_ends_with_the_pod_and_not_with_an_operator_that_has_not_seen_it_yet() -> None:
+    missing = passed(View(), now=T + 1, duty=RUNS)
+    anew = Duty({"a": Service(expected=T + 2, ran=T + 2)})
+    cases = {"not told": UNTOLD, "seen just now": anew, "being deleted": Duty({"a": Service(leaving=True)})}
+    after = {name: seen(passed(missing, now=T + 2, duty=duty)) for name, duty in cases.items()}
+
+    assert after == {"not told": {"a": Reason.MISSING}, "seen just now": {"a": Reason.MISSING}, "being deleted": {}}
+    assert seen(passed(missing, now=T + 2)) == {}
+
+
+def test_who_left_and_whose_pod_runs_on_is_missing_when_it_stays_away() -> None:
+    beats = passed(View(), now=T, facts=(Fact("a", "one", 1, INTERVAL, State.BEATING, 0.5),), duty=RUNS)
+    rows = (Fact("a", "one", 2, INTERVAL, State.LEFT, 0.5),)
+    left = passed(beats, now=T + 1, facts=rows, duty=RUNS)
+    away = passed(left, now=2 * T + 1, facts=rows, duty=RUNS)
+    gone = passed(away, now=2 * T + 2, facts=rows)
+    back = passed(away, now=2 * T + 2, facts=(Fact("a", "two", 1, INTERVAL, State.BEATING, 0.5),), duty=RUNS)
+
+    assert (seen(left), seen(away), seen(gone)) == ({}, {"a": Reason.MISSING}, {})
+    assert seen(back) == {"a": Reason.BEATING}
+
+
+def test_a_pod_that_is_gone_takes_no_dead_member_with_it() -> None:
+    it = world("a", "b")
+    it.kill("b")
+    it.run(2 * T)
+    now = it.running.clock(it.now)
+    facts = it.store.facts(now=it.now)
+    view = passed(it.running.view, now=now, facts=facts, duty=Duty({"a": Service(expected=0.0, ran=0.0)}))
+
+    assert seen(view) == {"a": Reason.BEATING, "b": Reason.SILENT}
 
 
 def test_the_simulated_store_keeps_its_rules() -> None:

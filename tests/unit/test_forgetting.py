@@ -16,6 +16,7 @@ from servicegroup.liveness import RESTORED, Judgement, Published
 from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Old, Override, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
 from servicegroup.operator.tending import FORGET_EVERY
+from servicegroup.pods import UNTOLD, Duty, Service
 
 from tests.unit.several_stores import Site
 from tests.unit.simulation import NINETEEN_SEVENTY_PLUS, POLICY, Row
@@ -377,6 +378,22 @@ def test_who_goes_after_a_pass(case: Case) -> None:
     gone = forgettable(case.change(view), facts, spec=SPEC, now=NOW, wall=WALL)
 
     assert gone == ((Old("m", "one", 5) if row else Old("m", "", -1),) if case.goes else ())
+
+
+DUTIES = {
+    "no pod of its": (Duty(), True),
+    "its pod runs": (Duty({"m": Service(expected=NOW)}), False),
+    "its pod is being deleted": (Duty({"m": Service(leaving=True)}), True),
+    "nobody has told of pods yet": (UNTOLD, False),
+    "nobody will tell": (Duty(told=False, refused=True), True),
+}
+
+
+@pytest.mark.parametrize(("duty", "goes"), DUTIES.values(), ids=DUTIES)
+def test_whose_pod_runs_is_waited_for(duty: Duty, *, goes: bool) -> None:
+    view = View(watch=WATCHED, observations={"m": silent(LONG)}, judged={"m": SILENT_LONG})
+
+    assert bool(forgettable(view, (), spec=SPEC, now=NOW, wall=WALL, duty=duty)) is goes
 
 
 def test_a_pass_takes_no_more_than_a_call_to_the_store_bears() -> None:

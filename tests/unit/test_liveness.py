@@ -6,6 +6,7 @@ import pytest
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish, restore
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
+from servicegroup.pods import NO_POD, Service
 
 POLICY = Policy(interval=10.0, down_time=60.0)
 NOW = 1000.0
@@ -23,10 +24,26 @@ UNKNOWN = Judgement(Verdict.UNKNOWN, Reason.NOT_WATCHING, BEFORE, 900.0)
 MISSING = Judgement(Verdict.UNKNOWN, Reason.MISSING, BEFORE, 900.0)
 
 
+UNHEALTHY = Judgement(Verdict.DOWN, Reason.SERVICE_UNHEALTHY, BEFORE, 900.0)
+NOT_RUNNING = Judgement(Verdict.DOWN, Reason.SERVICE_NOT_RUNNING, BEFORE, 900.0)
+
+
 def silent(
     seconds: float, *, fresh: float | None = 500.0, interval: float = 10.0, met: float = 0.0, incarnation: str = "one"
 ) -> Observation:
     return Observation(incarnation, 5, interval, State.BEATING, beat=NOW - seconds, fresh=fresh, met=met)
+
+
+def says(state: State, *, seconds: float = 1.0, fresh: float | None = NOW, well: bool | None = None) -> Observation:
+    """Of a member that beats, and says this of its service."""
+    return replace(silent(seconds, fresh=fresh), state=state, well=well)
+
+
+ILL = says(State.UNHEALTHY, well=False)
+WELL = says(State.HEALTHY, well=True)
+BEATS = says(State.BEATING)
+DRAINS = says(State.DRAINING)
+CHECKS = says(State.CHECKING)
 
 
 def at(*, healthy: bool = True, last_sight: float | None = NOW - 1.0) -> Moment:
@@ -43,6 +60,7 @@ class Case:
     said: tuple[Verdict, Reason]
     watch: Watch = WATCHED
     moment: Moment = HEALTHY
+    service: Service | None = NO_POD
 
 
 IS_UP = (Verdict.UP, Reason.BEATING)
@@ -50,6 +68,14 @@ IS_DOWN = (Verdict.DOWN, Reason.SILENT)
 NOBODY_LOOKED = (Verdict.UNKNOWN, Reason.NOT_WATCHING)
 STORE_OUT = (Verdict.UNKNOWN, Reason.STORE_UNREACHABLE)
 NEVER_SEEN = (Verdict.UNKNOWN, Reason.MISSING)
+IS_ILL = (Verdict.DOWN, Reason.SERVICE_UNHEALTHY)
+STOPS = (Verdict.DOWN, Reason.SERVICE_NOT_RUNNING)
+
+RUNS = Service(ran=NOW - 25.0)
+RAN_SHORTLY = Service(ran=NOW - 24.9)
+STOPPED = Service(stopped=NOW - 61.0, confirmed=NOW - 0.9)
+NOT_CONFIRMED = Service(stopped=NOW - 61.0)
+LEAVING = Service(leaving=True)
 
 CASES = {
     "a beat a second ago is up": Case(None, silent(1.0), IS_UP),
@@ -101,6 +127,50 @@ CASES = {
     "a promise of 20 s makes 2 x T of silence up": Case(UP, silent(120.0, interval=20.0), IS_UP),
     "a promise of 20 s makes a hair more than 2 x T down": Case(UP, silent(120.001, interval=20.0), IS_DOWN),
     "a promise of 5 s makes nobody wait less": Case(UP, silent(60.0, interval=5.0), IS_UP),
+    "an unhealthy beat is down at once": Case(UP, ILL, IS_ILL),
+    "an unhealthy beat is down, though nothing is watched": Case(None, ILL, IS_ILL, STARTED),
+    "a baseline that says unhealthy says nothing": Case(UP, says(State.UNHEALTHY, fresh=None), IS_UP),
+    "unhealthy stays so with the next beat": Case(UNHEALTHY, ILL, IS_ILL),
+    "unhealthy stays so between two beats": Case(UNHEALTHY, says(State.UNHEALTHY, fresh=900.0, well=False), IS_ILL),
+    "unhealthy ends by a healthy beat": Case(UNHEALTHY, WELL, IS_UP),
+    "unhealthy ends by no baseline of a new observer": Case(UNHEALTHY, says(State.HEALTHY, fresh=None), IS_ILL),
+    "unhealthy ends by a beat of an agent that checks nothing": Case(UNHEALTHY, BEATS, IS_UP),
+    "unhealthy stays until a new agent has looked": Case(UNHEALTHY, CHECKS, IS_ILL),
+    "unhealthy stays while it drains": Case(UNHEALTHY, DRAINS, IS_ILL),
+    "who drains gets no new ill health": Case(UP, says(State.DRAINING), IS_UP, service=STOPPED),
+    "unhealthy and silent for T is unhealthy still": Case(UNHEALTHY, replace(ILL, beat=NOW - 60.0), IS_ILL),
+    "unhealthy and silent for longer is silent": Case(
+        UNHEALTHY, says(State.UNHEALTHY, seconds=60.001, fresh=900.0, well=False), IS_DOWN
+    ),
+    "unhealthy and silent, and nobody watched, stays unhealthy": Case(
+        UNHEALTHY, says(State.UNHEALTHY, seconds=61.0, fresh=900.0, well=False), IS_ILL, STARTED
+    ),
+    "unhealthy and not read yet stays unhealthy": Case(UNHEALTHY, None, IS_ILL, STARTED, at(healthy=False)),
+    "unhealthy over a store that is out stays unhealthy": Case(
+        UNHEALTHY, says(State.UNHEALTHY, seconds=500.0, well=False), IS_ILL, BROKEN, at(healthy=False)
+    ),
+    "down by silence ends by an unhealthy beat, which is down": Case(DOWN, ILL, IS_ILL),
+    "a container that does not run for T is down": Case(UP, BEATS, STOPS, service=STOPPED),
+    "exactly T of not running is up": Case(UP, BEATS, IS_UP, service=Service(stopped=NOW - 60.9, confirmed=NOW - 0.9)),
+    "what nobody asked for once more is no evidence": Case(UP, BEATS, IS_UP, service=NOT_CONFIRMED),
+    "what was asked for too early is no evidence": Case(
+        UP, BEATS, IS_UP, service=replace(NOT_CONFIRMED, confirmed=NOW - 30.0)
+    ),
+    "an agent that checks knows better": Case(UP, WELL, IS_UP, service=STOPPED),
+    "an agent that has not looked yet does not": Case(UP, CHECKS, STOPS, service=STOPPED),
+    "not running stays so, confirmed or not": Case(NOT_RUNNING, BEATS, STOPS, service=NOT_CONFIRMED),
+    "not running ends when it has run for C": Case(NOT_RUNNING, BEATS, IS_UP, service=RUNS),
+    "not running stays for less than C of running": Case(NOT_RUNNING, BEATS, STOPS, service=RAN_SHORTLY),
+    "not running stays while its pod is being deleted": Case(NOT_RUNNING, BEATS, STOPS, service=LEAVING),
+    "not running stays while nobody can tell of pods": Case(NOT_RUNNING, BEATS, STOPS, service=None),
+    "not running ends with its pod": Case(NOT_RUNNING, BEATS, IS_UP),
+    "not running ends by a healthy check": Case(NOT_RUNNING, WELL, IS_UP, service=STOPPED),
+    "who runs for a moment is up": Case(UP, BEATS, IS_UP, service=RAN_SHORTLY),
+    "whose pod is being deleted is up": Case(UP, BEATS, IS_UP, service=LEAVING),
+    "a promise of 20 s makes 2 x T of not running up": Case(
+        UP, replace(BEATS, interval=20.0), IS_UP, service=replace(STOPPED, stopped=NOW - 120.0)
+    ),
+    "a silent one is silent, whatever its pod does": Case(UP, silent(61.0), IS_DOWN, service=STOPPED),
     "a promise of 20 s waits for 2 x C of sight": Case(
         UP, silent(121.0, interval=20.0), IS_UP, Watch(sight=NOW - 49.0, store_back=0.0)
     ),
@@ -109,7 +179,7 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES.keys())
 def test_the_verdict(case: Case) -> None:
-    judged = judge(case.before, case.seen, policy=POLICY, watch=case.watch, moment=case.moment)
+    judged = judge(case.before, case.seen, policy=POLICY, watch=case.watch, moment=case.moment, service=case.service)
 
     assert judged is not None
     assert (judged.verdict, judged.reason) == case.said
@@ -150,6 +220,16 @@ def test_up_without_sight_is_counted_from_the_last_sight_not_from_each_pass() ->
 
     assert ended is not None
     assert ended.verdict is Verdict.UNKNOWN
+
+
+def test_silence_that_follows_ill_health_ends_by_a_beat_after_it_was_found() -> None:
+    """The agent did beat since it was called ill; a longer promise must not make that a beat after the silence."""
+    gone = says(State.UNHEALTHY, seconds=61.0, fresh=950.0, well=False)
+    found = judge(UNHEALTHY, gone, policy=POLICY, watch=WATCHED, moment=at())
+    assert found is not None
+    assert (found.reason, found.since) == (Reason.SILENT, BEFORE)
+
+    assert judge(found, replace(gone, interval=100.0), policy=POLICY, watch=WATCHED, moment=at()) == found
 
 
 # The administrator's word.

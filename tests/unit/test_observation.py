@@ -126,6 +126,29 @@ def test_a_stall_of_the_observer_within_a_pass(case: tuple[float, float]) -> Non
     assert after["a"].beat == beat
 
 
+SICK = replace(SEEN, well=False)
+
+SAYS = {
+    "a healthy beat": (SICK, fact(state=State.HEALTHY), True),
+    "an unhealthy beat": (SEEN, fact(state=State.UNHEALTHY), False),
+    "an unhealthy beat of a new member": (None, fact(state=State.UNHEALTHY), False),
+    "a beat of an agent that checks nothing": (SICK, fact(), None),
+    "a baseline, which is of the past": (SEEN, fact(sequence=2, age=1.0, state=State.UNHEALTHY), None),
+    "a baseline, of one that was unhealthy": (SICK, fact(sequence=2, age=1.0, state=State.HEALTHY), False),
+}
+
+
+@pytest.mark.parametrize("case", SAYS.values(), ids=SAYS)
+def test_what_a_beat_says_of_its_service(case: tuple[Observation | None, Fact, bool | None]) -> None:
+    before, row, well = case
+
+    assert read(before, row).well is well
+
+
+def test_an_observers_first_read_says_nothing_of_a_service() -> None:
+    assert read(None, fact(state=State.UNHEALTHY), previous=None).well is None
+
+
 def test_a_row_that_is_absent_says_nothing() -> None:
     assert observe({"a": SEEN}, (), watch=watching(), previous=PREVIOUS, policy=POLICY) == {"a": SEEN}
 

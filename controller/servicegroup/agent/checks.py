@@ -5,7 +5,7 @@ allowed.
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from servicegroup.agent.probes import Command, FileAge, HttpGet, Probe, TcpConnect, UnixConnect
 from servicegroup.config import InvalidSetting, Settings, seconds, whole
@@ -60,7 +60,7 @@ def probe_of(text: str, *, origin: str) -> Probe:
         if colon and kind == "exec":
             return _command(rest)
         if colon and kind in PORTS:
-            return _place(urlsplit(text))
+            return _place(text)
     except ValueError as error:
         raise InvalidSetting(f"{origin}, {kind}: {error}; allowed: {ALLOWED}") from None
     raise InvalidSetting(f"{origin} is no check that there is, by its first word; allowed: {ALLOWED}")
@@ -91,18 +91,19 @@ def _command(text: str) -> Command:
     return Command(tuple(words))
 
 
-def _place(url: SplitResult) -> Probe:
-    port = url.port if url.port is not None else PORTS[url.scheme]
+def _place(text: str) -> Probe:
+    try:
+        url = urlsplit(text)
+        port = url.port if url.port is not None else PORTS[url.scheme]
+    except ValueError:  # whose sentence holds a part of the text
+        raise ValueError("it is no address; a port is a number up to 65535") from None
     if not url.hostname or not port:
         raise ValueError("it needs a host, and a port")
     if url.username is not None or url.password is not None:
         raise ValueError("a name and a password are not sent; take them out")
     if url.scheme != "tcp":
-        if (
-            not (url.path + url.query).isascii()
-            or not (url.path + url.query).isprintable()
-            or " " in url.path + url.query
-        ):
+        where = url.path + url.query
+        if not (where.isascii() and where.isprintable()) or " " in where:
             raise ValueError("the path is written in ASCII, without spaces")
         return HttpGet(url.scheme == "https", url.hostname, port, url.path or "/", url.query)
     if url.path not in ("", "/") or url.query:

@@ -91,6 +91,8 @@ class BeatLoop:
         # Counted with each try: one that timed out may have been written all the same.
         interval = self._published if self._published is not None else self.interval
         state = State.DRAINING if self._draining else self.service()
+        if state is State.DRAINING and self._beat.state is not state:  # said here: a signal's handler may not write
+            LOGGER.info("member %s of %s: draining", self.member, self.key)
         self._beat = replace(self._beat, sequence=self._beat.sequence + 1, interval=interval, state=state)
         return self._beat
 

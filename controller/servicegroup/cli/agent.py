@@ -29,9 +29,12 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "node is draining",
         epilog="Each flag is also a variable: --store-url is SERVICEGROUP_STORE_URL.",
     )
-    parser.add_argument("--group", metavar="[NAMESPACE/]NAME", help="the group to join")
-    parser.add_argument("--namespace", metavar="NAME", help="of a group that is given without one; default: default")
-    parser.add_argument("--member", metavar="NAME", help="the node's name; default: this host's")
+    add_settings(parser)
+    parser.set_defaults(run=run)
+
+
+def add_settings(parser: argparse.ArgumentParser) -> None:
+    add_identity(parser)
     parser.add_argument(
         "--report-interval",
         metavar="SECONDS",
@@ -39,7 +42,13 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     _add_check(parser)
     add_store(parser)
-    parser.set_defaults(run=run)
+
+
+def add_identity(parser: argparse.ArgumentParser) -> None:
+    """Which member of which group."""
+    parser.add_argument("--group", metavar="[NAMESPACE/]NAME", help="the group to join")
+    parser.add_argument("--namespace", metavar="NAME", help="of a group that is given without one; default: default")
+    parser.add_argument("--member", metavar="NAME", help="the node's name; default: this host's")
 
 
 def run(arguments: argparse.Namespace, environ: Mapping[str, str]) -> int:
@@ -143,4 +152,4 @@ def _connect(url: str, *, store_id: str, ca_pem: str | None) -> ClientStore:
     return store
 
 
-__all__ = ["USAGE", "add", "run"]
+__all__ = ["USAGE", "add", "add_identity", "add_settings", "run"]
