@@ -30,6 +30,9 @@ demo-stop: .venv/ready ## end what `make demo KEEP=1` left running
 test: .venv/ready ## lint and all tests; REQUIRE_ALL=1 fails where something would be skipped
 	@$(BIN)/python -m tests.all
 
+test-cluster: .venv/ready ## of the tests those on a real node: image, chart, injection; as root, with Debian's containerd
+	@$(BIN)/python -m pytest --quiet tests/cluster
+
 lint: .venv/ready ## what `make test` checks before the tests
 	@$(BIN)/python -m tests.all lint
 
@@ -42,14 +45,19 @@ mutations: .venv/ready ## the rules are got wrong one by one, and the tests must
 format: .venv/ready ## write the sources as the formatter has them
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
+chart: ## copy into the Helm chart what it must hold itself: the definition and the roles
+	@cp crds/*.yaml deploy/charts/servicegroup/files/crds/ && cp deploy/*-role.yaml deploy/charts/servicegroup/files/roles/
+
 lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql -o requirements/operator.txt pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --upgrade --extra operator --extra gateway --extra memcached --extra postgresql --extra mysql --group dev \
 	  -o requirements/dev.txt -c requirements/operator.txt pyproject.toml
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --group build -o requirements/build.txt -c requirements/dev.txt
 
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test lint benchmark mutations format lock clean
+.PHONY: help setup demo demo-stop test test-cluster lint benchmark mutations format chart lock clean

@@ -12,7 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from tests.localcluster import CONTROL_PLANE, NODE
+
 BIN = Path(sys.executable).parent
+PROGRAMS = (*CONTROL_PLANE, *NODE)
 LINT = (
     ("ruff check", [BIN / "ruff", "check", "--quiet", "."]),
     ("ruff format", [BIN / "ruff", "format", "--check", "--quiet", "."]),
@@ -20,7 +23,7 @@ LINT = (
     ("import contracts", [BIN / "lint-imports"]),
 )
 MEANWHILE = ("tests/unit", "tests/contract")
-ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",))
+ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",), ("tests/chart",), ("tests/cluster",))
 LOOK_EVERY = 15.0
 """Seconds between two lines about a compilation that is waited for."""
 
@@ -62,7 +65,7 @@ def _passes(name: str, command: Sequence[str]) -> bool:
 def _compiling(scratch: Path) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
     """The compilation in the background; it ends with this run, and the next one goes on where it was."""
     progress = scratch / "progress"
-    command = [sys.executable, "-m", "tests.localcluster", "build", "--progress-file", str(progress)]
+    command = [sys.executable, "-m", "tests.localcluster", "build", *PROGRAMS, "--progress-file", str(progress)]
     with (scratch / "build.log").open("wb") as log:
         build = subprocess.Popen(command, stdout=log, stderr=log)
         try:

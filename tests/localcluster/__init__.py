@@ -6,9 +6,17 @@ Separate from the tests because several kinds of them, and the demo, share it. `
 
 from __future__ import annotations
 
-from .binaries import CONTROL_PLANE, find_or_build
+from .binaries import CONTROL_PLANE, NODE, find_or_build
 from .controlplane import ControlPlane, stop_kept
 from .errors import LocalClusterError
 from .progress import ProgressLine
 
-__all__ = ["CONTROL_PLANE", "ControlPlane", "LocalClusterError", "ProgressLine", "find_or_build", "stop_kept"]
+__all__ = [
+    "CONTROL_PLANE",
+    "NODE",
+    "ControlPlane",
+    "LocalClusterError",
+    "ProgressLine",
+    "find_or_build",
+    "stop_kept",
+]

@@ -6,6 +6,7 @@ Separate from `compiling` because this is the order of preference and the cache;
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import platform
 import re
@@ -19,17 +20,27 @@ from . import compiling
 from .errors import LocalClusterError
 from .toolchain import OTHER_WAYS
 
-__all__ = ["CONTROL_PLANE", "PACKAGES", "find_or_build"]
+__all__ = ["CONTROL_PLANE", "NODE", "PACKAGES", "cache_home", "find_or_build"]
 
 PACKAGES: Final[Mapping[str, str]] = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
     "etcd": "go.etcd.io/etcd/server/v3",
     "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    "kube-controller-manager": "k8s.io/kubernetes/cmd/kube-controller-manager",
+    "kube-scheduler": "k8s.io/kubernetes/cmd/kube-scheduler",
+    "kubelet": "k8s.io/kubernetes/cmd/kubelet",
+    "kube-proxy": "k8s.io/kubernetes/cmd/kube-proxy",
+    "helm": "helm.sh/helm/v4/cmd/helm",
+    "pause": "servicegroup.dev/tests/localcluster/pause",
 }
-"""The Go package of each program, a `tool` of our go.mod; built in this order, the longest first."""
+"""The Go package of each program, a `tool` of our go.mod or a folder beside it; built in this order: what most of the
+tests need comes first."""
 
 CONTROL_PLANE: Final = ("kube-apiserver", "etcd", "kubectl")
 """Enough for the demo and for the tests which need an API server but no node."""
+
+NODE: Final = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "helm", "pause")
+"""What the tests on a real kubelet need besides."""
 
 MODULE: Final = Path(__file__).parent
 """The folder of go.mod."""
@@ -102,13 +113,21 @@ def _absent(names: Sequence[str], *, folder: Path) -> list[str]:
     return [name for name in names if not os.access(folder / name, os.X_OK)]
 
 
-def _cache_folder(environ: Mapping[str, str]) -> Path:
+def cache_home(environ: Mapping[str, str]) -> Path:
+    """Where all is kept that need not be made twice."""
     base = Path(environ.get("XDG_CACHE_HOME", ""))
     if not base.is_absolute():  # unset, or to be ignored by the XDG base directory specification
         base = Path.home() / ".cache"
+    return base / "servicegroup"
+
+
+def _cache_folder(environ: Mapping[str, str]) -> Path:
     machine = MACHINES.get(platform.machine(), platform.machine())
-    target = f"{_kubernetes_version()}-{platform.system().lower()}-{machine}"
-    return base / "servicegroup" / "localcluster" / target
+    # A dependency's version counts as much as Kubernetes' own: what is cached is what a clean machine would build.
+    sources = ("go.mod", "go.sum", "pause/main.go")
+    pinned = hashlib.sha256(b"".join((MODULE / name).read_bytes() for name in sources)).hexdigest()
+    target = f"{_kubernetes_version()}-{platform.system().lower()}-{machine}-{pinned[:12]}"
+    return cache_home(environ) / "localcluster" / target
 
 
 def _kubernetes_version() -> str:

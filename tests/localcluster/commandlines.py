@@ -49,27 +49,28 @@ def etcd_argv(program: Path, *, layout: Layout) -> list[str]:
 
 
 def apiserver_argv(program: Path, *, layout: Layout, audit_log: Path | None) -> list[str]:
-    # Any RSA key will do to sign service account tokens: the one of the generated certificate saves making another.
-    key = layout.certificates / "apiserver.key"
     argv = [
         str(program.absolute()),
         f"--etcd-servers={layout.etcd_url}",
-        f"--bind-address={HOST}",
+        f"--bind-address={layout.address}",
         f"--secure-port={layout.apiserver_port}",
-        # Without these two it looks for a default route and does not start on a machine without a network.
-        f"--advertise-address={HOST}",
-        "--endpoint-reconciler-type=none",
+        # Without it, it looks for a default route and does not start on a machine without a network.
+        f"--advertise-address={layout.address}",
         f"--cert-dir={layout.certificates}",
         "--authorization-mode=RBAC",
         f"--token-auth-file={layout.tokens}",
         "--service-cluster-ip-range=10.96.0.0/24",
         "--allow-privileged",
         "--service-account-issuer=https://kubernetes.default.svc",
-        f"--service-account-key-file={key}",
-        f"--service-account-signing-key-file={key}",
-        # There is no controller manager that would create the service accounts it waits for.
-        "--disable-admission-plugins=ServiceAccount",
+        f"--service-account-key-file={layout.signing_key}",
+        f"--service-account-signing-key-file={layout.signing_key}",
     ]
+    if layout.serves_nodes:
+        argv += ["--kubelet-preferred-address-types=InternalIP"]
+    else:
+        # There is no controller manager that would create the service accounts it waits for; and pods, of which there
+        # are none, would not reach a loopback address.
+        argv += ["--disable-admission-plugins=ServiceAccount", "--endpoint-reconciler-type=none"]
     # An open watch would otherwise hold up a SIGTERM for a minute.
     argv += ["--shutdown-watch-termination-grace-period=1s"]
     if audit_log is not None:

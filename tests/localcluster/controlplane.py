@@ -19,7 +19,7 @@ from urllib.parse import quote
 from . import processes
 from .commandlines import AUDIT_POLICY, User, apiserver_argv, etcd_argv, kubeconfig, token_file
 from .errors import LocalClusterError
-from .layout import Layout, claim, free_ports, new_layout, remove, write_private
+from .layout import HOST, Layout, claim, free_ports, new_layout, remove, write_private
 from .processes import Child
 from .readiness import PortTakenError, apiserver_ready, etcd_ready, require_running, wait_until
 
@@ -63,11 +63,14 @@ class ControlPlane:
         users: Mapping[str, Sequence[str]] = NOBODY,
         audit_log: Path | None = None,
         ports: Callable[[], Sequence[int]] = lambda: free_ports(2),
+        address: str = HOST,
     ) -> ControlPlane:
         """Start in `folder`, which is new or empty and is removed at the end; return when requests are answered.
 
         `users` (name to groups) get a token each, beside `admin` who is in system:masters. `audit_log` gets one JSON
-        line per request. With `keep` both processes outlive this one, until `stop` or `stop_kept`.
+        line per request. With an `address` other than the loopback one it serves nodes and pods, and waits for a
+        controller manager to make service accounts. With `keep` both processes outlive this one, until `stop` or
+        `stop_kept`.
         Raises LocalClusterError, with the ends of the logs, when it does not come up.
         """
         if ADMIN in users:
@@ -76,7 +79,7 @@ class ControlPlane:
 
         def attempt() -> ControlPlane:
             claim(folder)
-            layout = new_layout(folder, ports=ports())
+            layout = new_layout(folder, ports=ports(), address=address)
             plane = cls(binaries=binaries, layout=layout, users=known, audit_log=audit_log, keep=keep)
             return plane._started()
 
@@ -101,6 +104,11 @@ class ControlPlane:
     def folder(self) -> Path:
         """Holds the logs, etcd.log and kube-apiserver.log, until `stop`."""
         return self._layout.folder
+
+    @property
+    def layout(self) -> Layout:
+        """Where its files are, for those who belong to the control plane."""
+        return self._layout
 
     def kubeconfig(self, user: str = ADMIN) -> Path:
         """A file that only its owner may read; raises LocalClusterError for a user who was not named at the start."""
@@ -168,7 +176,9 @@ class ControlPlane:
         self._run(APISERVER, argv=apiserver_argv(self._binaries[APISERVER], layout=layout, audit_log=self._audit_log))
         self._wait(
             APISERVER,
-            ready=lambda: apiserver_ready(port=layout.apiserver_port, authority=layout.authority, token=token),
+            ready=lambda: apiserver_ready(
+                address=layout.address, port=layout.apiserver_port, authority=layout.authority, token=token
+            ),
         )
 
     def _run(self, name: str, *, argv: Sequence[str]) -> None:

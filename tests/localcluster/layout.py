@@ -23,12 +23,20 @@ HOST: Final = "127.0.0.1"
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """Where one control plane keeps its things; `name` tells its etcd from any other that gets the same port."""
+    """Where one control plane keeps its things; `name` tells its etcd from any other that gets the same port.
+
+    `address` is the API server's: the loopback one where nobody but this machine asks, another where nodes and pods do.
+    """
 
     folder: Path
     etcd_port: int
     apiserver_port: int
     name: str
+    address: str = HOST
+
+    @property
+    def serves_nodes(self) -> bool:
+        return self.address != HOST
 
     @property
     def certificates(self) -> Path:
@@ -38,6 +46,11 @@ class Layout:
     def authority(self) -> Path:
         """The certificate which kube-apiserver generates at its first start, with that of its issuer."""
         return self.certificates / "apiserver.crt"
+
+    @property
+    def signing_key(self) -> Path:
+        """Any RSA key will do to sign service account tokens: the generated certificate's saves making another."""
+        return self.certificates / "apiserver.key"
 
     @property
     def tokens(self) -> Path:
@@ -53,7 +66,7 @@ class Layout:
 
     @property
     def url(self) -> str:
-        return f"https://{HOST}:{self.apiserver_port}"
+        return f"https://{self.address}:{self.apiserver_port}"
 
 
 def free_ports(count: int) -> list[int]:
@@ -65,10 +78,10 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def new_layout(folder: Path, *, ports: Sequence[int]) -> Layout:
+def new_layout(folder: Path, *, ports: Sequence[int], address: str = HOST) -> Layout:
     etcd, apiserver = ports
     name = f"localcluster-{secrets.token_hex(8)}"
-    return Layout(folder=folder.absolute(), etcd_port=etcd, apiserver_port=apiserver, name=name)
+    return Layout(folder=folder.absolute(), etcd_port=etcd, apiserver_port=apiserver, name=name, address=address)
 
 
 def claim(folder: Path) -> None:

@@ -64,13 +64,13 @@ def etcd_ready(*, port: int, name: str) -> bool:
     return answer is not None and name.encode() in answer
 
 
-def apiserver_ready(*, port: int, authority: Path, token: str) -> bool:
+def apiserver_ready(*, address: str, port: int, authority: Path, token: str) -> bool:
     """Whether /readyz says so and the namespace `default`, which is created a moment later, is there."""
     try:
         trust = ssl.create_default_context(cafile=authority)
     except OSError:  # not written yet, or half of it
         return False
-    connection = HTTPSConnection(HOST, port, timeout=SECONDS_FOR_AN_ANSWER, context=trust)
+    connection = HTTPSConnection(address, port, timeout=SECONDS_FOR_AN_ANSWER, context=trust)
     paths = ("/readyz", "/api/v1/namespaces/default")
     return all(_answer(connection, path=path, token=token) is not None for path in paths)
 

@@ -7,7 +7,8 @@ annotation on a resource, so a group can be deleted while the operator is down. 
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Iterator
+import os
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,7 +52,8 @@ def build_registry(groups: Groups, roster: Roster, *, stuck: Callable[[], str | 
     async def login(**kwargs: Any) -> kopf.ConnectionInfo | None:
         found = kopf.login_with_service_account(**kwargs)
         if found is not None:
-            return dataclasses.replace(found, expiration=datetime.now(UTC) + timedelta(minutes=TOKEN_MINUTES))
+            expiration = datetime.now(UTC) + timedelta(minutes=TOKEN_MINUTES)
+            return dataclasses.replace(found, server=api_server(os.environ) or found.server, expiration=expiration)
         return kopf.login_via_client(**kwargs)
 
     # A probe that raises anything else is retried, and hangs instead of failing.
@@ -63,6 +65,14 @@ def build_registry(groups: Groups, roster: Roster, *, stuck: Callable[[], str | 
         return "moving"
 
     return registry
+
+
+def api_server(environ: Mapping[str, str]) -> str | None:
+    """Its address as the kubelet gives it: kopf asks for a name, and whoever judges must not need the cluster's DNS."""
+    host, port = environ.get("KUBERNETES_SERVICE_HOST"), environ.get("KUBERNETES_SERVICE_PORT", "443")
+    if not host:
+        return None
+    return f"https://[{host}]:{port}" if ":" in host else f"https://{host}:{port}"
 
 
 class _Endless:
