@@ -19,10 +19,10 @@ HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """As in tests/apiserver: the first fixture may have to build Helm or Kubernetes."""
+    """As in tests/apiserver: the first fixture may have to build Kubernetes. Here a test awaits several things."""
     for item in items:
         if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(func_only=True))
+            item.add_marker(pytest.mark.timeout(240, func_only=True))
 
 
 @pytest.fixture(scope="session")

@@ -24,6 +24,9 @@ from tests.localcluster.layout import free_ports
 
 Admit = Callable[..., dict[str, Any]]
 Kubectl = Callable[..., str]
+NOTICED_WITHIN = 90.0
+"""Seconds until admission works by a policy, or a Service, that has changed: a few on an idle machine."""
+
 TOKEN, STORE, CHECK = "servicegroup-token", "servicegroup-store", "servicegroup-check"
 
 
@@ -48,7 +51,7 @@ def admitted(helm_there: Helm, admin: client.ApiClient, kubectl: Kubectl) -> Adm
         known = [environment(agent)["SERVICEGROUP_CA_PEM"] for agent in agents(admit(pod()))]
         return known == [authority(kubectl)]
 
-    until(active, why="the policy is active")
+    until(active, why="the policy is active", seconds=NOTICED_WITHIN)
     return admit
 
 
@@ -253,10 +256,10 @@ def test_without_the_gateways_address_pods_start_all_the_same(
         service["metadata"].pop(field)
     replace(kubectl, {**service, "spec": instead} if instead else None)
     try:
-        until(lambda: not agents(admitted(pod())), why="a pod is admitted without an agent")
+        until(lambda: not agents(admitted(pod())), why="a pod is admitted without an agent", seconds=NOTICED_WITHIN)
     finally:
         replace(kubectl, service)
-        until(lambda: agents(admitted(pod())), why="the policy is active again")
+        until(lambda: agents(admitted(pod())), why="the policy is active again", seconds=NOTICED_WITHIN)
 
 
 def replace(kubectl: Kubectl, service: Manifest | None) -> None:
@@ -281,7 +284,7 @@ def test_an_address_of_ipv6_stands_in_brackets(admitted: Admit, kubectl: Kubectl
 
     write(written.replace("params.spec.clusterIP", '"fd00::a"'))
     try:
-        until(lambda: beats_to("https://[fd00::a]:443/?"), why="the address is the one told")
+        until(lambda: beats_to("https://[fd00::a]:443/?"), why="the address is the one told", seconds=NOTICED_WITHIN)
     finally:
         write(written)
-        until(lambda: beats_to("https://10.96."), why="the address is the Service's again")
+        until(lambda: beats_to("https://10.96."), why="the address is the Service's again", seconds=NOTICED_WITHIN)

@@ -7,6 +7,8 @@ import base64
 import json
 import shutil
 import ssl
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from kubernetes import client
 from tests.apiserver.operators import Site, running, until
 from tests.chart.matrix import SETS
 from tests.chart.rendering import CHART, NAMESPACE, RELEASE, Helm, of_kind, parsed, pod_templates
+from tests.gateway.gateways import LISTENS
 
 Kubectl = Callable[..., str]
 NAME = "computeservicegroups.servicegroup.dev"
@@ -135,27 +138,47 @@ def test_the_api_server_takes_all_of_it(helm: Helm, kubectl: Kubectl, name: str)
     kubectl(*words, stdin=yaml.safe_dump_all(known))
 
 
-def test_the_operator_works_with_the_chart_s_rights_in_its_namespaces(
+def test_operator_and_gateway_work_with_the_chart_s_rights_in_its_namespaces(
     helm: Helm, release: Helm, kubectl: Kubectl, namespace: str, tmp_path: Path
 ) -> None:
+    """As a process with the chart's account and certificate; what `helm test` asks is asked of it."""
     release.install({"namespaces": [namespace]})
-    (deployment,) = of_kind(parsed(helm.template({"namespaces": [namespace]})), "Deployment").values()
-    words = deployment["spec"]["template"]["spec"]["containers"][0]["args"]
-    assert f"--namespaces={namespace}" in words
     token = kubectl("create", "token", "servicegroup", "-n", NAMESPACE).strip()
     config = json.loads(kubectl("config", "view", "--raw", "--flatten", "-o", "json"))
     config["users"] = [{"name": user["name"], "user": {"token": token}} for user in config["users"]]
     (tmp_path / "kubeconfig").write_text(json.dumps(config))
-    site = Site(namespace, tmp_path, tmp_path / "kubeconfig", (f"--namespaces={namespace}",))
+    for name, text in certificate(kubectl).items():
+        (tmp_path / name).write_text(text)
+    words = [f"--namespaces={namespace}", "--gateway=127.0.0.1:0"]
+    words += [f"--tls-cert={tmp_path / 'tls.crt'}", f"--tls-key={tmp_path / 'tls.key'}"]
     kubectl("wait", "--for=condition=Established", f"crd/{NAME}")
     spec = {"reportIntervalSeconds": 1, "serviceDownTimeSeconds": 5, "expectedMembers": ["node-1"]}
     group = {"apiVersion": "servicegroup.dev/v1alpha1", "kind": "ComputeServiceGroup", "metadata": {"name": "compute"}}
     until(lambda: made(kubectl, {**group, "spec": spec}, namespace), why="a group is taken")
-    with running(site):
-        until(lambda: "node-1" in kubectl("get", "csg", "compute", "-n", namespace, "-o", "json"), why="a first word")
+    with running(Site(namespace, tmp_path, tmp_path / "kubeconfig", tuple(words))) as site:
         until(
             lambda: json.loads(kubectl("get", "csg", "compute", "-n", namespace, "-o", "json")).get("status"),
             why="the operator's status",
         )
-        assert "403" not in site.log
+        (listens,) = until(lambda: LISTENS.findall(site.log), why="the gateway listens")
+        known = kubectl("create", "token", "servicegroup", "-n", NAMESPACE, "--audience=servicegroup.dev").strip()
+        for presented, answer in ((known, "knows this pod's token"), ("no-token", "401")):
+            (tmp_path / "token").write_text(presented)
+            assert answer in ask_as_helm_test_does(helm, kubectl, port=int(listens.rpartition(":")[2]), folder=tmp_path)
         assert "forbidden" not in site.log.lower()
+
+
+def ask_as_helm_test_does(helm: Helm, kubectl: Kubectl, *, port: int, folder: Path) -> str:
+    """Its program, with another way to the gateway and to the token; all that it said."""
+    (test,) = of_kind(parsed(helm.template()), "Pod").values()
+    (container,) = test["spec"]["containers"]
+    told = {one["name"]: one["value"] for one in container["env"]}
+    program = container["command"][-1].replace("/var/run/secrets/servicegroup.dev", str(folder))
+    way = "import socket; connect = socket.create_connection; "
+    way += f"socket.create_connection = lambda _, *more: connect(('127.0.0.1', {port}), *more)"
+    environ = {**told, "SERVICEGROUP_CA_PEM": certificate(kubectl)["ca.crt"]}
+    done = subprocess.run(
+        [sys.executable, "-c", f"{way}\n{program}"], env=environ, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode == 0) == ("knows" in done.stdout)
+    return done.stdout + done.stderr

@@ -2,11 +2,15 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
 import yaml
+from servicegroup.cli import gateway, operator
+from servicegroup.cli.parser import Parser
+from servicegroup.operator.stores import read_stores
 
 from tests.chart.matrix import SETS
 from tests.chart.rendering import CHART, POLICIES, Helm, Manifest, of_kind, pod_templates
@@ -116,8 +120,8 @@ def test_with_servers_as_the_stores_gateways_are_pods_of_their_own(rendered: Map
 
 
 def test_replicas_are_left_to_an_autoscaler_that_writes_them(rendered: Mapping[str, Sequence[Manifest]]) -> None:
-    gateway = of_kind(rendered["all there is"], "Deployment")["who-is-up-gateway"]
-    assert "replicas" not in gateway["spec"]
+    found = of_kind(rendered["all there is"], "Deployment")["who-is-up-gateway"]
+    assert "replicas" not in found["spec"]
 
 
 def test_a_password_stays_in_its_secret(rendered: Mapping[str, Sequence[Manifest]]) -> None:
@@ -130,6 +134,22 @@ def test_a_password_stays_in_its_secret(rendered: Mapping[str, Sequence[Manifest
         mounts = {mount["mountPath"]: mount["name"] for mount in spec["containers"][0]["volumeMounts"]}
         mounted = volumes[mounts["/etc/servicegroup/stores/default"]]
         assert mounted["secret"] == {"secretName": "beats", "optional": True}
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_the_program_understands_its_arguments_and_its_stores(
+    rendered: Mapping[str, Sequence[Manifest]], tmp_path: Path, name: str
+) -> None:
+    parser = Parser()
+    commands = parser.add_subparsers(dest="command", parser_class=Parser)
+    for command in (operator, gateway):
+        command.add(commands)
+    given = [parser.parse_args(arguments(one)) for one in of_kind(rendered[name], "Deployment").values()]
+    assert {one.command for one in given} <= {"operator", "gateway"}
+    (stores,) = of_kind(rendered[name], "ConfigMap").values()
+    (tmp_path / "stores.yaml").write_text(stores["data"]["stores.yaml"])
+    asked = SETS[name].get("stores", {"default": {}})
+    assert read_stores(tmp_path / "stores.yaml").keys() == asked.keys()
 
 
 def test_the_image_is_taken_by_tag_or_by_content(helm: Helm) -> None:
