@@ -12,10 +12,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.localcluster import CONTROL_PLANE, NODE
+from tests.localcluster import CONTROL_PLANE, NODE, lacking
 
 BIN = Path(sys.executable).parent
-PROGRAMS = (*CONTROL_PLANE, *NODE)
+PROGRAMS = (*CONTROL_PLANE, "helm") if lacking() else (*CONTROL_PLANE, *NODE)
 LINT = (
     ("ruff check", [BIN / "ruff", "check", "--quiet", "."]),
     ("ruff format", [BIN / "ruff", "format", "--check", "--quiet", "."]),

@@ -35,7 +35,7 @@ def test_an_example_runs_as_it_stands(
         site.until_member("Up", "Beating")
         site.until_pod(lambda pod: "running" in state(pod, main).get("state", {}), what="the service runs", label=app)
     finally:
-        kubectl("delete", "-f", str(EXAMPLES / file))
+        kubectl("delete", "--wait=false", "-f", str(EXAMPLES / file))
         if not there:
             with suppress(FileNotFoundError):
                 MADE_BY_AN_EXAMPLE.rmdir()

@@ -9,6 +9,7 @@ from __future__ import annotations
 from .binaries import CONTROL_PLANE, NODE, find_or_build
 from .controlplane import ControlPlane, stop_kept
 from .errors import LocalClusterError
+from .node import lacking
 from .progress import ProgressLine
 
 __all__ = [
@@ -18,5 +19,6 @@ __all__ = [
     "LocalClusterError",
     "ProgressLine",
     "find_or_build",
+    "lacking",
     "stop_kept",
 ]

@@ -42,6 +42,9 @@ CONTROL_PLANE: Final = ("kube-apiserver", "etcd", "kubectl")
 NODE: Final = ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy", "helm", "pause")
 """What the tests on a real kubelet need besides."""
 
+NEVER_FROM_PATH: Final = frozenset(NODE) - {"helm"}
+"""They must be of the API server's version, and those on PATH may be of the node that this machine itself is."""
+
 MODULE: Final = Path(__file__).parent
 """The folder of go.mod."""
 
@@ -82,9 +85,10 @@ def _installed(name: str, *, environ: Mapping[str, str]) -> Path | None:
             f"KUBEBUILDER_ASSETS is {assets}, which is not a folder; "
             "set it to what `setup-envtest use -p path` prints, or unset it."
         )
-    for places in filter(None, (assets, environ.get("PATH"))):
-        if path := shutil.which(name, path=places):
-            return Path(path).absolute()
+    path = "" if name in NEVER_FROM_PATH else environ.get("PATH")
+    for places in filter(None, (assets, path)):
+        if found := shutil.which(name, path=places):
+            return Path(found).absolute()
     return None
 
 

@@ -98,6 +98,11 @@ def test_path_wins_over_the_cache(environ: dict[str, str], tmp_path: Path) -> No
     assert find_or_build(["etcd"], progress=silent, environ=environ) == {"etcd": installed}
 
 
+def test_the_programs_of_a_node_are_never_those_of_the_machine(environ: dict[str, str]) -> None:
+    install("kubelet", into=Path(environ["PATH"]))
+    assert "no `go` on PATH" in refusal(lambda: find_or_build(["kubelet"], progress=silent, environ=environ))
+
+
 def test_what_was_built_once_is_found_without_go(environ: dict[str, str], tmp_path: Path) -> None:
     install_go(environ, build=BUILD)
     built = find_or_build(["etcd"], progress=silent, environ=environ)["etcd"]
