@@ -136,7 +136,7 @@ def follow(
         running=(now if before.running is None else before.running) if runs else None,
         ran=ran,
         stopped=stopped,
-        confirmed=None if stopped is None else before.confirmed if asked is None else asked,
+        confirmed=None if ran is not None else before.confirmed if asked is None else asked,
         ended=main.ended,
     )
 

@@ -97,6 +97,9 @@ WORDS = {
     "a word of the watch takes no confirmation away": Word(
         {"main": CRASHED}, replace(STOPPED, heard=NOW, confirmed=95.0), replace(STOPPED, confirmed=95.0)
     ),
+    "one that runs again is confirmed in nothing": Word(
+        {"restarts": 1}, replace(STOPPED, heard=NOW, ran=NOW), replace(STOPPED, confirmed=95.0), asked=99.0
+    ),
     "one that runs again has not recovered yet": Word({"restarts": 1}, replace(STOPPED, heard=NOW, ran=NOW), STOPPED),
     "one that crashes again was never up": Word(
         {"main": CRASHED, "restarts": 1},
