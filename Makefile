@@ -39,6 +39,9 @@ lint: .venv/ready ## what `make test` checks before the tests
 benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare drivers'; ARGS="--stores sqlite" and more
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+mutations: .venv/ready ## the rules are got wrong one by one, and the tests must notice; ARGS="--only epoch"
+	@$(BIN)/python -m tests.mutations $(ARGS)
+
 format: .venv/ready ## write the sources as the formatter has them
 	@$(BIN)/ruff check --fix . && $(BIN)/ruff format .
 
@@ -57,4 +60,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test test-cluster lint benchmark format chart lock clean
+.PHONY: help setup demo demo-stop test test-cluster lint benchmark mutations format chart lock clean

@@ -10,10 +10,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import count
 
+from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.loop import BeatLoop
 from servicegroup.agent.rhythm import start_delay
 from servicegroup.model import GroupKey
-from servicegroup.store import open_store
+from servicegroup.store import AgentStore, open_client
 
 THREADS = 4
 
@@ -21,12 +22,13 @@ THREADS = 4
 class Fleet:
     """Agents that beat until they are killed: no leave, as when their machine loses power."""
 
-    def __init__(self, url: str, *, store_id: str = "default") -> None:
-        self._store = open_store(url, store_id=store_id)
+    def __init__(self, store: AgentStore) -> None:
+        self._store = store
         self._due: list[tuple[float, int, BeatLoop]] = []
         self._order = count()
         self._killed: set[tuple[GroupKey, str]] = set()
         self._bell = threading.Condition()
+        self._loops = Doorbell()  # nobody rings it; a pipe for each of thousands would be too many files
         self._ended = False
         self._threads = [threading.Thread(target=self._work, daemon=True) for _ in range(THREADS)]
         for thread in self._threads:
@@ -36,7 +38,7 @@ class Fleet:
         """They start as agents do, spread over their interval."""
         with self._bell:
             for member in members:
-                loop = BeatLoop(self._store, key, member, interval)
+                loop = BeatLoop(self._store, key, member, interval, bell=self._loops)
                 due = time.monotonic() + start_delay(interval=interval, chance=loop.chance())
                 heapq.heappush(self._due, (due, next(self._order), loop))
             self._bell.notify_all()
@@ -50,7 +52,7 @@ class Fleet:
             self._bell.notify_all()
         for thread in self._threads:
             thread.join()
-        self._store.close()
+        self._loops.close()
 
     def _work(self) -> None:
         while (loop := self._next()) is not None:
@@ -74,8 +76,10 @@ class Fleet:
 
 @contextmanager
 def fleet(url: str, *, store_id: str = "default") -> Iterator[Fleet]:
-    agents = Fleet(url, store_id=store_id)
+    store = open_client(url, store_id=store_id)
+    agents = Fleet(store)
     try:
         yield agents
     finally:
         agents.close()
+        store.close()

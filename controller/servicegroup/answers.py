@@ -25,7 +25,8 @@ class NotAMember(LookupError):
 class Member:
     """One node as the operator published it; `age` is how old that answer is, in seconds.
 
-    Of a node whose verdict is Unknown neither `is_up` nor `is_down` is true: evacuate only on `is_down`.
+    Of a node whose verdict is Unknown neither `is_up` nor `is_down` is true. Evacuate only where it is down
+    and the reason is "Silent": a node that is down for its service's sake is alive.
     """
 
     name: str

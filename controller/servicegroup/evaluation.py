@@ -14,11 +14,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
-from servicegroup.model import GroupSpec, Override, Policy, Reason, State, Verdict
+from servicegroup.massfailure import NO_OVERRIDE, Braking, braked, count, settled
+from servicegroup.model import GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
 from servicegroup.pods import Duty
 
-NO_OVERRIDE = Override()
 NO_PODS = Duty()
 
 
@@ -36,6 +36,7 @@ class View:
     publication: int = 0
     promised: float = 0.0
     arrived: bool = False
+    braking: Braking = field(default_factory=Braking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,21 +54,53 @@ class Transition:
 
 
 def advance(
-    view: View, seen: Pass, *, spec: GroupSpec, wall: float, elsewhere: Sequence[View] = (), duty: Duty = NO_PODS
+    view: View,
+    seen: Pass,
+    *,
+    spec: GroupSpec,
+    wall: float,
+    elsewhere: Sequence[View] = (),
+    duty: Duty = NO_PODS,
+    store_above: bool = False,
 ) -> tuple[View, tuple[Transition, ...]]:
-    """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970."""
+    """The view after one more pass, and what changed; `wall` is the time of day in seconds since 1970. `store_above` is
+    whether too many are silent in all groups of the store together.
+    """
     after = perceive(view, seen, policy=spec.policy)
-    moment = Moment(now=seen.now, wall=wall, healthy=seen.healthy, last_sight=view.watch.healthy)
     observations = carried(after, elsewhere, policy=spec.policy)
+    braking = _counted(view, observations, seen, spec=spec, duty=duty, store_above=store_above)
+    moment = Moment(
+        now=seen.now,
+        wall=wall,
+        healthy=seen.healthy,
+        last_sight=view.watch.healthy,
+        brake=braking.brake(now=seen.now),
+    )
     judged = _judge_all(after, observations, elsewhere=elsewhere, spec=spec, moment=moment, duty=duty)
     after = replace(
         after,
         judged=judged,
         published=_publish_all(view, judged, observations, spec=spec, wall=wall),
         promised=_promised(judged, observations) if seen.healthy else view.promised,
+        braking=settled(braking, judged.values(), spec=spec, moment=moment),
     )
     changes = transitions(view, after, observations, now=seen.now, policy=spec.policy)
     return replace(after, publication=view.publication + bool(changes)), changes
+
+
+def _counted(
+    view: View,
+    observations: Mapping[str, Observation],
+    seen: Pass,
+    *,
+    spec: GroupSpec,
+    duty: Duty,
+    store_above: bool,
+) -> Braking:
+    if not seen.healthy:
+        return view.braking
+    found = count(view.judged, observations, policy=spec.policy, overrides=spec.overrides, duty=duty, now=seen.now)
+    return braked(view.braking, found, spec=spec, store_above=store_above, now=seen.now)
 
 
 def perceive(view: View, seen: Pass, *, policy: Policy) -> View:

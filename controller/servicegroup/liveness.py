@@ -9,6 +9,9 @@ evidence against it:
   without a gap and T of a store that serves (`observation.Watch`). Neither an outage nor a restart of anything makes
   anyone Down. Down ends by a fresh beat or by a leave; not by a row that looks young after the store
   went back in time, and not by a restart of the observer.
+* Where more than half fall silent at once, something common to them has failed more likely than each of them, and
+  nobody may be evacuated for it: `massfailure` puts a brake on. Who would become Down under it is Unknown
+  (MassFailure) until the hold ends, once in a silence.
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
@@ -34,7 +37,7 @@ counts that, and past 2T the operator says so (rule 10).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from servicegroup.model import Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
@@ -55,7 +58,8 @@ class Judgement:
     """What the evidence says of one member, and what later passes need to remember.
 
     `since` is the wall clock's time of the verdict, `at` the observer's clock when it was judged, `sighted` when an Up
-    that its beats no longer carry was last up on sight.
+    that its beats no longer carry was last up on sight. `definite` is the last verdict that was not Unknown, of one
+    whom some observer saw beat; `caught` is whether a hold has caught this silence.
     """
 
     verdict: Verdict
@@ -63,6 +67,12 @@ class Judgement:
     since: float
     at: float
     sighted: float | None = None
+    definite: Verdict | None = None
+    caught: bool = False
+
+    @property
+    def held(self) -> bool:
+        return self.reason is Reason.MASS_FAILURE or (self.caught and self.reason in ILL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +91,17 @@ class Published:
 
 
 @dataclass(frozen=True, slots=True)
+class Brake:
+    """The brake on mass failures: whether it `catches` who would become Down, and `holds` whom it caught."""
+
+    catches: bool = False
+    holds: bool = False
+
+
+OFF = Brake()
+
+
+@dataclass(frozen=True, slots=True)
 class Moment:
     """The circumstances of a pass: its time on the observer's and the wall clock, and the last healthy pass before."""
 
@@ -88,6 +109,7 @@ class Moment:
     wall: float
     healthy: bool
     last_sight: float | None
+    brake: Brake = OFF
 
 
 def judge(
@@ -112,13 +134,36 @@ def judge(
     silent = seen.silent_for(now=moment.now) > policy.down_time
     if not silent and seen.incarnation:
         illness = _illness(before, seen, service, policy=policy, now=moment.now)
-        reason = Reason.BEATING if illness is None else illness
-        return _judged(before, JUDGED[reason], reason, moment=moment)
+        return _beating(before, seen, Reason.BEATING if illness is None else illness, moment=moment)
     # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
     met = moment.now - seen.met >= policy.sight
     if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
-        return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
+        return _found(before, moment=moment)
     return _unconfirmed(before, seen, policy=policy, watch=watch, moment=moment)
+
+
+def _beating(before: Judgement | None, seen: Observation, reason: Reason, *, moment: Moment) -> Judgement:
+    after = _judged(before, JUDGED[reason], reason, moment=moment)
+    definite = after.definite if seen.fresh is None else after.verdict
+    if (after.definite, after.caught) == (definite, False):
+        return after
+    return replace(after, definite=definite, caught=False)
+
+
+def _found(before: Judgement | None, *, moment: Moment) -> Judgement:
+    """Of one who is silent for longer than T, on sight."""
+    if before is None or not _held(before, moment.brake):
+        return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
+    if before.reason in ILL:  # Down as it is, and not to be evacuated for a silence that most others share
+        return before if before.caught else replace(before, caught=True)
+    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE, moment=moment)
+
+
+def _held(before: Judgement, brake: Brake) -> bool:
+    """Whether the brake keeps one from Down: once a silence, and nobody whom no observer ever saw beat."""
+    if before.held:
+        return brake.holds
+    return brake.catches and not before.caught and (before.definite is Verdict.UP or before.reason in ILL)
 
 
 def _unseen(before: Judgement | None, *, policy: Policy, watch: Watch, moment: Moment) -> Judgement:
@@ -165,8 +210,8 @@ def _stopped(service: Service | None, *, said: bool, policy: Policy, now: float)
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
-    if before is not None and before.reason in ILL:
-        return before  # nobody can tell yet whether it is silent as well
+    if before is not None and (before.reason in ILL or (before.reason is Reason.MASS_FAILURE and moment.brake.holds)):
+        return before  # nobody can tell yet whether who is ill is silent as well
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
         if sighted is not None and seen is not None:
@@ -182,13 +227,22 @@ def _unconfirmed(
 def _judged(
     before: Judgement | None, verdict: Verdict, reason: Reason, *, moment: Moment, sighted: float | None = None
 ) -> Judgement:
+    definite = None if before is None else before.definite
+    after = Judgement(
+        verdict,
+        reason,
+        moment.wall,
+        moment.now,
+        sighted,
+        definite=Verdict.DOWN if verdict is Verdict.DOWN else definite,
+        caught=reason is Reason.MASS_FAILURE or (before is not None and before.caught),
+    )
     if before is None or before.verdict is not verdict:
-        return Judgement(verdict, reason, moment.wall, moment.now, sighted)
-    if before.reason is reason and before.sighted == sighted:
-        return before
+        return after
     # Only a beat after the silence was found may end it: who was Down before, for another reason, did beat.
-    at = moment.now if reason is Reason.SILENT else before.at
-    return Judgement(verdict, reason, before.since, at, sighted)
+    at = moment.now if reason is Reason.SILENT and before.reason is not reason else before.at
+    after = replace(after, since=before.since, at=at)
+    return before if after == before else after
 
 
 def publish(
@@ -219,4 +273,14 @@ def restore(published: Mapping[str, Published], *, sighted: float | None) -> dic
 def _restored(said: Published, *, sighted: float | None) -> Judgement:
     reason = said.reason if said.reason is not Reason.FORCED_DOWN else said.beneath or Reason.NOT_WATCHING
     verdict = JUDGED.get(reason, Verdict.UNKNOWN)
-    return Judgement(verdict, reason, said.since, RESTORED, sighted if verdict is Verdict.UP else None)
+    # Down never becomes Unknown: who is Unknown, and was met, was Up.
+    definite = None if reason is Reason.MISSING else Verdict.UP if verdict is Verdict.UNKNOWN else verdict
+    return Judgement(
+        verdict,
+        reason,
+        said.since,
+        RESTORED,
+        sighted if verdict is Verdict.UP else None,
+        definite=definite,
+        caught=reason is Reason.MASS_FAILURE,
+    )

@@ -54,6 +54,7 @@ class Reason(StrEnum):
     FORCED_DOWN = "ForcedDown"
     SERVICE_NOT_RUNNING = "ServiceNotRunning"
     SERVICE_UNHEALTHY = "ServiceUnhealthy"
+    MASS_FAILURE = "MassFailure"
     MISSING = "Missing"
     NOT_WATCHING = "NotWatching"
     STORE_UNREACHABLE = "StoreUnreachable"
@@ -261,6 +262,17 @@ class MinAvailable:
 
 
 @dataclass(frozen=True, slots=True)
+class MassFailure:
+    """When too many are silent at once for it to be each one's own silence (rule 6): more than `percent` of those whose
+    last definite verdict is Up, and at least `members`; they are held for `longest_hold` seconds.
+    """
+
+    percent: int = 50
+    members: int = 3
+    longest_hold: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
 class GroupSpec:
     """What the owner of a group asked for."""
 
@@ -272,3 +284,5 @@ class GroupSpec:
     overrides: Mapping[str, Override] = field(default_factory=dict)
     min_available: MinAvailable = MinAvailable(51, True)
     forget_after: float = DAY
+    mass_failure: MassFailure = field(default_factory=MassFailure)
+    released: float | None = None

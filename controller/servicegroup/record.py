@@ -17,7 +17,8 @@ class Header:
     `store_back_for` and `blind_for` are seconds at the time of publication: since the store has been back, and since no
     death could be found. They let the next operator go on where this one ended. `publisher` is one run
     of an operator: who reads another's has been overwritten. `promised` is the longest interval that a living member's
-    agent promised, in seconds: what a row that is lost would have said (rule 5).
+    agent promised, in seconds: what a row that is lost would have said (rule 5). Of a hold (rule 6), `held_since` and
+    `held_until` are times of day, to be shown, and `hold_left` the seconds that it had left; 0 is no hold.
     """
 
     publication: int
@@ -27,6 +28,9 @@ class Header:
     blind_for: float
     publisher: str = ""
     promised: float = 0.0
+    held_since: float = 0.0
+    held_until: float = 0.0
+    hold_left: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

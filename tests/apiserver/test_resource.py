@@ -121,6 +121,7 @@ DEFAULTS: Body = {
     "serviceDownTimeSeconds": 60,
     "forgetAfterSeconds": 86400,
     "minAvailable": "51%",
+    "massFailure": {"thresholdPercent": 50, "minMembers": 3, "maxHoldSeconds": 600},
 }
 
 LEFT_OUT: Mapping[str, Body] = {
@@ -160,6 +161,10 @@ TAKEN: Mapping[str, Body] = {
     "a store of one letter": {"store": "a"},
     "a store of a digit, a hyphen and letters": {"store": "2-db"},
     "a store of 63 characters": {"store": "s" * 63},
+    "no mass failure but by all": {
+        "massFailure": {"thresholdPercent": 99, "minMembers": 100_000, "maxHoldSeconds": 86_400}
+    },
+    "no hold": {"massFailure": {"thresholdPercent": 1, "minMembers": 1, "maxHoldSeconds": 0}},
     "no member need be up": {"minAvailable": 0},
     "a number of members": {"minAvailable": 3},
     "the largest number of members": {"minAvailable": 100_000},
@@ -229,6 +234,18 @@ REFUSED: Mapping[str, tuple[Body, str]] = {
     "a down time above a day": (
         intervals(10, 86401),
         "spec.serviceDownTimeSeconds in body should be less than or equal to 86400",
+    ),
+    "a threshold above all": (
+        {"massFailure": {"thresholdPercent": 101}},
+        "spec.massFailure.thresholdPercent in body should be less than or equal to 100",
+    ),
+    "a threshold of none": (
+        {"massFailure": {"thresholdPercent": 0}},
+        "spec.massFailure.thresholdPercent in body should be greater than or equal to 1",
+    ),
+    "a hold of two days": (
+        {"massFailure": {"maxHoldSeconds": 172_800}},
+        "spec.massFailure.maxHoldSeconds in body should be less than or equal to 86400",
     ),
     "forgetting sooner than after a minute": (
         {"forgetAfterSeconds": 59},

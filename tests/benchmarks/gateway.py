@@ -1,21 +1,27 @@
 """`python -m tests.benchmarks.gateway`: CPU per beat by a gateway and its store, beside beats to the store itself.
 
 Both in one run, on the same store and at the same rate, so that the ratio means something on a noisy machine. The
-agents' own share is not in it. Last: how much memory an agent and a gateway take.
+agents' own share is not in it. Then: how long who asks next to nothing waits while others ask for all members of a
+large group. Last: how much memory an agent and a gateway take.
 """
 
 import json
 import os
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config
-from servicegroup.model import GroupKey
+from servicegroup.liveness import Published
+from servicegroup.model import GroupKey, Policy, Reason, Verdict
+from servicegroup.record import Header
+from servicegroup.store import open_store
 
 from tests.apiserver.conftest import define, kubectl_of
 from tests.contract.databases import POSTGRESQL, served
@@ -26,6 +32,7 @@ from tests.gateway.tokens import Tokens
 from tests.localcluster import CONTROL_PLANE, ControlPlane, ProgressLine, find_or_build, processes
 
 MEMBERS, INTERVAL = 1000, 2.0
+LARGE, READING = 10_000, 5.0
 SECONDS = 20.0
 JOINING = 60.0
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -99,18 +106,84 @@ def main() -> None:
             stores.write_text(json.dumps({"stores": {"default": {"driver": "db", "url": url}}}))
             words = ["gateway", "--stores", str(stores), "--listen", "127.0.0.1:0"]
             words += ["--tls-cert", str(chain), "--tls-key", str(private)]
-            with running(Gateway(words, environ, folder, name=f"gateway-{kind}")) as gateway:
+            with running(Gateway(words, environ, folder, f"gateway-{kind}", authority.trust)) as gateway:
                 address = f"{gateway.url}/?token_file={token}&ca={authority.file}"
                 with crowd(address, key, names, interval=INTERVAL) as told:
                     tell(f"{kind}: by a gateway, both", measure(told, gateway.pid, *leader))
                     if leader:
                         tell(f"{kind}: by a gateway, the server's part", measure(told, *leader))
+                readers_beside(gateway, url, tokens, f"large-{kind.lower()}")
                 tell_memory("a gateway", gateway.pid)
                 agent_by(address, key, folder)
             with crowd(url, key, names, interval=INTERVAL) as told:
                 tell(f"{kind}: itself, with the agents' part", measure(told, *leader, own=True))
                 if leader:
                     tell(f"{kind}: itself, the server's part", measure(told, *leader))
+
+
+def readers_beside(gateway: Gateway, url: str, tokens: Tokens, name: str) -> None:
+    """Waits of a small request, alone and beside one reader of a large group, who does or does not have its tag."""
+    key = GroupKey.parse(tokens.group(name))
+    token = tokens.of_subject(name, "get")
+    path = f"/v1/namespaces/{key.namespace}/groups/{key.name}/members"
+    up = {f"node-{number}": Published(Verdict.UP, Reason.BEATING, 1e9) for number in range(LARGE)}
+    with closing(open_store(url, store_id="default")) as store:
+
+        def publish(publication: int) -> None:
+            up["node-0"] = replace(up["node-0"], since=1e9 + publication)
+            header = Header(publication, Policy(3600.0, 9000.0), "e", 0.0, 0.0)
+            store.publish(key, header, changes=up if publication == 1 else {"node-0": up["node-0"]},
+                          whole=publication == 1, timeout=30.0)  # fmt: skip
+
+        publish(1)
+        tag = gateway.ask("GET", path, token=token).headers["ETag"]
+        told("nobody beside it", *waits(gateway, path, token, headers=None, each_second=lambda _: None))
+        kinds = {"all of it": {}, "its tag (304)": {"If-None-Match": tag}}
+        for kind, headers in kinds.items():
+            told(kind, *waits(gateway, path, token, headers=headers, each_second=lambda _: None))
+        told("all of it, one member changes each second", *waits(gateway, path, token, headers={}, each_second=publish))
+
+
+def told(what: str, done: int, took: list[float]) -> None:
+    ordered = sorted(1000 * one for one in took)
+    print(
+        f"a small request beside a reader of {LARGE} members, {what}: median {ordered[len(ordered) // 2]:.1f} ms, "
+        f"99 % {ordered[len(ordered) * 99 // 100]:.1f} ms, longest {ordered[-1]:.1f} ms; {done} lists",
+        flush=True,
+    )
+
+
+def waits(
+    gateway: Gateway, path: str, token: str, *, headers: dict[str, str] | None, each_second: Callable[[int], None]
+) -> tuple[int, list[float]]:
+    """How many lists were read, and the seconds of each small request; `headers` None: nobody reads lists."""
+    ended, done, took = threading.Event(), 0, []
+
+    def read() -> None:
+        nonlocal done
+        with closing(gateway.connect()) as connection:
+            while not ended.is_set():
+                connection.request("GET", path, headers={"Authorization": f"Bearer {token}", **(headers or {})})
+                connection.getresponse().read()
+                done += 1
+
+    reader = threading.Thread(target=read)
+    if headers is not None:
+        reader.start()
+    with closing(gateway.connect()) as connection:
+        started = time.monotonic()
+        for second in range(2, 2 + int(READING)):
+            each_second(second)
+            while time.monotonic() < started + second - 1:
+                before = time.monotonic()
+                connection.request("GET", "/healthz")
+                connection.getresponse().read()
+                took.append(time.monotonic() - before)
+                time.sleep(0.005)
+    ended.set()
+    if headers is not None:
+        reader.join()
+    return done, took
 
 
 def agent_by(address: str, key: GroupKey, folder: Path) -> None:

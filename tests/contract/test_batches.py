@@ -10,6 +10,13 @@ from tests.contract.test_store_contract import BEAT, HEADER, KEY, NAMES, OTHER, 
 OWNED = Receipt(owned=True, interval=None)
 
 
+def beaten(store: Store, batch: list[tuple[GroupKey, Beat]]) -> list[Receipt]:
+    """All of them were written."""
+    answers = store.beat_many(batch, timeout=TIMEOUT)
+    assert None not in answers
+    return [answer for answer in answers if answer is not None]
+
+
 def test_no_beats_are_no_receipts(store: Store) -> None:
     assert store.beat_many([], timeout=TIMEOUT) == []
 
@@ -44,7 +51,7 @@ def test_of_one_member_the_highest_sequence_is_written_and_both_agents_are_answe
     store.join(KEY, BEAT, timeout=TIMEOUT)
     store.join(KEY, RIVAL, timeout=TIMEOUT)
     batch = [(KEY, at(RIVAL, 3)), (KEY, at(RIVAL, 2)), (KEY, at(BEAT, 9))]
-    answers = store.beat_many(batch, timeout=TIMEOUT)
+    answers = beaten(store, batch)
 
     assert [answer.owned for answer in answers] == [True, True, False]
     assert answers[2].other is not None
@@ -66,7 +73,7 @@ def test_every_group_of_a_batch_is_told_its_own_interval(store: Store) -> None:
     third = GroupKey("nova", "third")
     batch = [(OTHER, at(BEAT, 2)), (third, at(BEAT, 2)), (KEY, at(BEAT, 2))]
 
-    assert [answer.interval for answer in store.beat_many(batch, timeout=TIMEOUT)] == [5.0, None, 12.5]
+    assert [answer.interval for answer in beaten(store, batch)] == [5.0, None, 12.5]
 
 
 def test_names_of_a_batch_are_compared_byte_for_byte(store: Store) -> None:
@@ -84,6 +91,6 @@ def test_more_beats_than_a_statement_takes(store: Store) -> None:
     names = [f"node-{number}" for number in range(1200)]
     for name in names[:3] + names[-3:]:
         store.join(KEY, Beat(name, "one", 1, 10.0), timeout=TIMEOUT)
-    answers = store.beat_many([(KEY, Beat(name, "one", 2, 10.0)) for name in names], timeout=TIMEOUT)
+    answers = beaten(store, [(KEY, Beat(name, "one", 2, 10.0)) for name in names])
 
     assert [answer.owned for answer in answers] == [True] * 3 + [False] * 1194 + [True] * 3

@@ -22,7 +22,17 @@ CLOCKS = 0.1
 
 BEAT = Beat("node-1", "one", 1, 10.0)
 RIVAL = Beat("node-1", "two", 1, 10.0)
-HEADER = Header(publication=7, policy=Policy(10.0, 60.0), epoch="e", store_back_for=61.5, blind_for=0.25, promised=20.5)
+HEADER = Header(
+    publication=7,
+    policy=Policy(10.0, 60.0),
+    epoch="e",
+    store_back_for=61.5,
+    blind_for=0.25,
+    promised=20.5,
+    held_since=1_800_000_000.25,
+    held_until=1_800_000_600.25,
+    hold_left=512.5,
+)
 UP = Published(Verdict.UP, Reason.BEATING, 1_800_000_000.123456)
 DOWN = Published(Verdict.DOWN, Reason.SILENT, 1_800_000_060.5)
 

@@ -11,11 +11,11 @@ from servicegroup.store import Store, open_store
 
 from tests.apiserver.conftest import admin, audit_log, control_plane, kubectl, namespace, programs
 from tests.apiserver.operators import account
-from tests.contract.conftest import pytest_configure
+from tests.contract.conftest import postgresql, pytest_configure
 from tests.gateway.gateways import Gateway, running, shipped_rules
 from tests.gateway.tokens import Tokens
 
-__all__ = ["admin", "audit_log", "control_plane", "kubectl", "namespace", "programs", "pytest_configure"]
+__all__ = ["admin", "audit_log", "control_plane", "kubectl", "namespace", "postgresql", "programs", "pytest_configure"]
 
 HERE = Path(__file__).parent
 
@@ -25,6 +25,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.is_relative_to(HERE) and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(func_only=True))
+
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A scheduler's are two seconds, which a machine that does other things too may take for an answer."""
+    monkeypatch.setattr("servicegroup.client.READ_SECONDS", 30.0)
 
 
 @pytest.fixture(scope="session")

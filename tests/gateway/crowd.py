@@ -1,66 +1,82 @@
-"""Many agents by gateways, each as the real driver does it: what they were told, by sequence."""
+"""Many agents by gateways: the real beat loops on the real driver, and what they were told, by sequence."""
 
-import itertools
 import threading
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 
-from servicegroup.model import Beat, GroupKey
-from servicegroup.store import StoreUnavailable, open_client
+from servicegroup.model import Beat, GroupKey, Receipt
+from servicegroup.store import AgentStore, StoreUnavailable, open_client
 
-THREADS = 32
-"""So many wait for an answer at a time: a gateway writes twenty batches a second, and each has one beat of a thread."""
+from tests.fleet import Fleet
+
+FLEETS = 8
+"""Of four threads each, on connections of their own. So many wait for an answer at a time: a gateway writes twenty
+batches a second, and each has one beat of a thread.
+"""
 
 
 @dataclass
 class Crowd:
-    """`acknowledged`: the highest sequence of each member whose beat was answered; `longest`: the longest time in
-    seconds in which a member had no beat answered.
-    """
+    """`acknowledged`: of each member the highest sequence that was answered as its own."""
 
+    key: GroupKey
     acknowledged: dict[str, int] = field(default_factory=dict)
-    longest: float = 0.0
     beats: int = 0
     failed: int = 0
+    _fleets: list[Fleet] = field(default_factory=list)
+    _lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def kill(self, members: Collection[str]) -> None:
+        for fleet in self._fleets:
+            fleet.kill(self.key, members)
+
+    def note(self, beat: Beat, receipt: Receipt) -> Receipt:
+        with self._lock:
+            self.beats += 1
+            if receipt.owned:
+                self.acknowledged[beat.member] = max(beat.sequence, self.acknowledged.get(beat.member, 0))
+        return receipt
+
+    @contextmanager
+    def counted(self) -> Iterator[None]:
+        try:
+            yield
+        except StoreUnavailable:
+            with self._lock:
+                self.failed += 1
+            raise
+
+
+@dataclass(frozen=True)
+class Noted:
+    """The driver, and a note of each of its receipts."""
+
+    store: AgentStore
+    crowd: Crowd
+
+    def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        with self.crowd.counted():
+            return self.crowd.note(beat, self.store.join(key, beat, timeout=timeout))
+
+    def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
+        with self.crowd.counted():
+            return self.crowd.note(beat, self.store.beat(key, beat, timeout=timeout))
+
+    def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
+        return self.store.leave(key, beat, timeout=timeout)
+
+    def close(self) -> None:
+        self.store.close()
 
 
 @contextmanager
 def crowd(url: str, key: GroupKey, names: Sequence[str], *, interval: float) -> Iterator[Crowd]:
-    """Each thread beats for its share of the members, one after the other, so that each beats once an interval."""
-    told, ended, lock = Crowd(), threading.Event(), threading.Lock()
-
-    def beat(mine: Sequence[str]) -> None:
-        store, last = open_client(url, store_id="default"), dict.fromkeys(mine, time.monotonic())
-        joined = set[str]()
-        for sequence in itertools.count(1):
-            started = time.monotonic()
-            for place, name in enumerate(mine):
-                one = Beat(name, "one", sequence, interval)
-                try:
-                    (store.beat if name in joined else store.join)(key, one, timeout=interval)
-                except StoreUnavailable:
-                    with lock:
-                        told.failed += 1
-                    continue
-                joined.add(name)
-                now = time.monotonic()
-                with lock:
-                    told.acknowledged[name] = sequence
-                    told.beats += 1
-                    told.longest = max(told.longest, now - last[name])
-                last[name] = now
-                if ended.wait(max(0.0, started + interval * (place + 1) / len(mine) - now)):
-                    store.close()
-                    return
-
-    threads = [threading.Thread(target=beat, args=(names[number::THREADS],)) for number in range(THREADS)]
-    for thread in threads:
-        thread.start()
-    try:
+    told = Crowd(key)
+    with ExitStack() as stack:
+        for number in range(FLEETS):
+            store = stack.enter_context(closing(Noted(open_client(url, store_id="default"), told)))
+            fleet = stack.enter_context(closing(Fleet(store)))
+            fleet.join(key, names[number::FLEETS], interval=interval)
+            told._fleets.append(fleet)
         yield told
-    finally:
-        ended.set()
-        for thread in threads:
-            thread.join()

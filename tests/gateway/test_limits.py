@@ -17,6 +17,7 @@ import pytest
 from servicegroup.store import Store
 
 from tests.apiserver.operators import until
+from tests.gateway.certificates import Authority
 from tests.gateway.gateways import Answer, Gateway, answer_of, beat, running
 from tests.gateway.test_identity import written
 from tests.gateway.tokens import Tokens
@@ -178,14 +179,40 @@ def test_a_slow_client_is_sent_away(gateway: Gateway, beside: tuple[str, str], m
 @pytest.mark.timeout(120, func_only=True)
 def test_thousands_of_connections_are_borne(gateway: Gateway, beside: tuple[str, str]) -> None:
     group, token = beside
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = min(3000, hard - 500)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 500), hard))
     with ExitStack() as open_ones:
-        strangers = [open_ones.enter_context(raw(gateway)) for _ in range(wanted)]
+        strangers = [open_ones.enter_context(raw(gateway)) for _ in range(files(3000))]
         assert gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-2")).status == 200
         assert b"".join(_received(strangers[0])) == b"", "who asks nothing is closed"
     assert gateway.ask("POST", "/v1/beat", token=token, body=beat(group, "node-2", sequence=2)).status == 200
+
+
+@pytest.mark.timeout(240, func_only=True)
+def test_thousands_of_connections_by_tls_are_borne(gateway: Gateway, tokens: Tokens, tmp_path: Path) -> None:
+    """Each of them shook hands, which is most of what a connection costs."""
+    authority = Authority(tmp_path)
+    chain, key = authority.issue()
+    words = [*gateway.arguments[:-1], "--tls-cert", str(chain), "--tls-key", str(key)]
+    group, token = tokens.group(), tokens.of_node("node-2")
+    wanted = files(3000)
+    with (
+        running(Gateway(words, gateway.environ, tmp_path, trust=authority.trust)) as secure,
+        agent_beside(secure, group, tokens.of_node("node-1"), "node-1") as took,
+        ExitStack() as open_ones,
+    ):
+        trust, before = authority.trust, len(took)
+        for _ in range(wanted):
+            stranger = trust.wrap_socket(raw(secure), server_hostname="127.0.0.1")
+            open_ones.enter_context(closing(stranger))
+        assert secure.ask("POST", "/v1/join", token=token, body=beat(group, "node-2")).status == 200
+        until(lambda: len(took) > before + 1, why="the agent beside them beats on")
+
+
+def files(wanted: int) -> int:
+    """So many connections, or as many as this process may have."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = min(wanted, hard - 500)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, wanted + 500), hard))
+    return wanted
 
 
 def test_one_member_that_floods_is_told_to_wait_and_others_are_not(gateway: Gateway, beside: tuple[str, str]) -> None:

@@ -9,8 +9,10 @@ monotonic clock of its own and the store a clock that may be stepped: a time tha
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
+from servicegroup import massfailure
 from servicegroup.evaluation import Transition, View, advance
 from servicegroup.liveness import Published, restore
+from servicegroup.massfailure import Braking, Hold
 from servicegroup.model import (
     Beat,
     Fact,
@@ -95,7 +97,15 @@ class SimStore:
         watch = view.watch
         back = 0.0 if watch.store_back is None else clock - watch.store_back
         self.header = Header(
-            view.publication, policy, self.epoch, back, watch.blind_for(now=clock), promised=view.promised
+            view.publication,
+            policy,
+            self.epoch,
+            back,
+            watch.blind_for(now=clock),
+            promised=view.promised,
+            held_since=0.0 if (hold := view.braking.holding(now=clock)) is None else hold.since,
+            held_until=0.0 if hold is None else hold.ends,
+            hold_left=0.0 if hold is None else hold.until - clock,
         )
         self.stamp = self.clock(now)
         self.members = view.published
@@ -270,18 +280,22 @@ class Status:
     checked: float | None = None
     members: Mapping[str, Published] = field(default_factory=dict)
     promised: float = 0.0
+    hold: Hold | None = None
+    """Its end is a true time."""
 
 
-def resumed(status: Status, *, now: float, status_age: float) -> View:
+def resumed(status: Status, *, now: float, zero: float, status_age: float) -> View:
     """Where a new operator starts: from the status. `now` is its own clock."""
     sighted = None if status.checked is None else now - status_age
     judged = restore(status.members, sighted=sighted)
+    held = status.hold
     return View(
         watch=Watch(blind=now),
         judged=judged,
         published=status.members,
         publication=status.publication,
         promised=status.promised,
+        braking=Braking() if held is None else massfailure.resumed(replace(held, until=held.until - zero), now=now),
     )
 
 
@@ -322,7 +336,7 @@ class World:
         self.started = self.now
         zero = self.now - 1000.0 * (len(self.changes) + 1)
         age = 0.0 if self.status.checked is None else self.now - self.status.checked
-        view = resumed(self.status, now=self.now - zero, status_age=age) if remember else View()
+        view = resumed(self.status, now=self.now - zero, zero=zero, status_age=age) if remember else View()
         self.observer = Observer(zero=zero, spec=self.spec, view=view, recorded=not remember)
 
     def stop(self) -> None:
@@ -403,7 +417,9 @@ class World:
         view = self.observer.view
         healthy = view.watch.healthy
         checked = self.status.checked if healthy is None else healthy + self.observer.zero
-        self.status = Status(view.publication, checked, view.published, view.promised)
+        hold = view.braking.holding(now=self.observer.clock(self.now))
+        held = None if hold is None else replace(hold, until=hold.until + self.observer.zero)
+        self.status = Status(view.publication, checked, view.published, view.promised, held)
 
 
 def _change(change: Transition, *, at: float) -> Change:

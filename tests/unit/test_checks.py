@@ -77,8 +77,6 @@ def test_the_rhythm_is_set_beside_the_check() -> None:
     given = {"SERVICEGROUP_CHECK": "tcp://127.0.0.1:1", "SERVICEGROUP_CHECK_PERIOD": "2"}
     more = {"SERVICEGROUP_CHECK_TIMEOUT": "1.5", "SERVICEGROUP_CHECK_FAILURES": "1", "SERVICEGROUP_CHECK_START": "0"}
 
-    assert check_of(Settings({}, {})) is None
-    assert check_of(Settings({}, {"SERVICEGROUP_CHECK": ""})) is None
     assert check_of(Settings({}, given | more)) == Check(TcpConnect("127.0.0.1", 1), 2.0, 1.5, 1, 0.0)
 
 
@@ -236,6 +234,14 @@ FOUND = {
 @pytest.mark.parametrize("case", FOUND.values(), ids=FOUND)
 def test_when_failures_are_ill_health(case: Found) -> None:
     assert case.tally.state(CHECK, now=case.now) is case.said
+
+
+def test_a_look_that_hung_and_failed_in_the_end_is_as_many_failures_as_before() -> None:
+    """Else the state would go back to healthy, and on to unhealthy again."""
+    hanging = Tally(0.0, well=True, looking=100.0)
+    failed = hanging.found(CHECK, well=False, now=126.0)
+
+    assert failed.failures(CHECK, now=126.0) == hanging.failures(CHECK, now=126.0) == 3
 
 
 @given(st.lists(st.tuples(st.booleans(), st.floats(0.0, 40.0)), max_size=20))

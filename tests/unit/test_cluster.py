@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pytest
 from kubernetes.aio import client
 from servicegroup.model import GroupKey
-from servicegroup.operator.cluster import Cluster, ClusterUnavailable, Gone, StatusRefused
+from servicegroup.operator.cluster import Cluster, ClusterUnavailable, Forbidden, Gone, StatusRefused
 from servicegroup.operator.decisions import Notice
 from servicegroup.operator.handlers import build_settings
 
@@ -73,7 +73,7 @@ ANSWERS = {
     "something before it is not ready": Answer((502, "<html>Bad Gateway</html>"), ClusterUnavailable, "502"),
     "it gives up": Answer(answer(504, "Timeout", "the request timed out"), ClusterUnavailable, "timed out"),
     "the token has expired": Answer(answer(401, "Unauthorized", "Unauthorized"), ClusterUnavailable, "401"),
-    "the role is not bound yet": Answer(answer(403, "Forbidden", "cannot patch"), ClusterUnavailable, "cannot patch"),
+    "the role is not bound yet": Answer(answer(403, "Forbidden", "cannot patch"), Forbidden, "cannot patch"),
     "the status is invalid": Answer(answer(422, "Invalid", "status.store: Too long"), StatusRefused, "Too long"),
     "the status is too large": Answer(answer(413, "RequestEntityTooLarge", "limit is 3 MB"), StatusRefused, "3 MB"),
     "its definition is older": Answer(

@@ -418,7 +418,7 @@ def test_an_agent_loads_neither_kopf_nor_kubernetes_nor_yaml(start: Start, url: 
 
     loaded = {line.rsplit("|", 1)[1].strip() for line in process.lines if line.startswith("import time:")}
     assert {"servicegroup.agent.loop", "sqlalchemy"} <= loaded
-    assert not {"kopf", "kubernetes", "yaml", "aiohttp"} & loaded
+    assert not {"kopf", "kubernetes", "yaml", "aiohttp", "servicegroup.agent.probes"} & loaded
 
 
 def test_a_scheduler_that_imports_us_loads_neither_kopf_nor_kubernetes_nor_yaml(start: Start) -> None:

@@ -15,6 +15,44 @@ HALF = MinAvailable(51, percent=True)
 
 
 @dataclass(frozen=True)
+class Roster:
+    told: bool
+    refused: str | None = None
+
+
+TOLD, STARTING = ("True", "Watching"), ("Unknown", "Starting")
+KNOWN: Mapping[str, tuple[Roster, Condition | None, tuple[str, str]]] = {
+    "the pods were listed": (Roster(told=True), None, TOLD),
+    "they were not yet": (Roster(told=False), None, STARTING),
+    "they were not yet, and an operator before had": (
+        Roster(told=False),
+        Condition("RosterKnown", "True", "Watching"),
+        TOLD,
+    ),
+    "they were not yet, and an operator before might not": (
+        Roster(told=False),
+        Condition("RosterKnown", "False", "PodsForbidden", "why"),
+        ("False", "PodsForbidden"),
+    ),
+    "they may not be seen": (
+        Roster(told=False, refused="why"),
+        Condition("RosterKnown", "True", "Watching"),
+        ("False", "PodsForbidden"),
+    ),
+    "they may not be asked for": (Roster(told=True, refused="why"), None, ("False", "PodsForbidden")),
+}
+
+
+@pytest.mark.parametrize("case", KNOWN.values(), ids=KNOWN)
+def test_whether_the_roster_is_known(case: tuple[Roster, Condition | None, tuple[str, str]]) -> None:
+    sight, before, said = case
+    found = conditions.roster_known(sight, before={} if before is None else status_with(before))
+
+    assert (found.status, found.reason) == said
+    assert ("why" in found.message) is (found.status == "False")
+
+
+@dataclass(frozen=True)
 class Group:
     up: int
     unknown: int

@@ -85,6 +85,7 @@ def test_what_a_status_says_beside_its_members() -> None:
     assert status["checkedTime"] == "2027-01-15T08:00:00Z"
     assert {item["type"]: item["status"] for item in status["conditions"]} == {
         "Moving": "False",
+        "Held": "False",
         "Available": "True",
         "Ready": "True",
         "StoreReachable": "True",
@@ -338,7 +339,7 @@ def test_of_a_group_without_members_the_next_operator_reads_none() -> None:
 
 
 def test_the_words_of_a_later_version_are_read_as_a_verdict_for_a_reason_unknown() -> None:
-    entry = {"member": "a", "verdict": "Unknown", "reason": "MassFailure", "since": timestamp(WALL)}
+    entry = {"member": "a", "verdict": "Unknown", "reason": "Cosmic", "since": timestamp(WALL)}
 
     assert published_in({"members": [entry]}) == {"a": Published(Verdict.UNKNOWN, Reason.NOT_WATCHING, WALL)}
 

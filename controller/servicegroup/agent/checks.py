@@ -34,12 +34,9 @@ class Check:
     start: float = 60.0
 
 
-def check_of(settings: Settings) -> Check | None:
-    """None: nothing is to be checked. Raises InvalidSetting."""
-    found = settings.find("check")
-    if found is None:
-        return None
-    origin, text = found
+def check_of(settings: Settings) -> Check:
+    """Raises InvalidSetting."""
+    origin, text = settings.required("check")
     return Check(
         probe_of(text, origin=origin),
         period=seconds(settings, "check_period", default=10.0, low=SHORTEST, high=LONGEST),

@@ -7,16 +7,18 @@ it is logged, and tried again, since a mounted file may come yet.
 import argparse
 import logging
 import signal
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from typing import TYPE_CHECKING
 
 from servicegroup import config
-from servicegroup.agent.checking import Checking
-from servicegroup.agent.checks import check_of
 from servicegroup.agent.doorbell import Doorbell
 from servicegroup.agent.loop import BeatLoop
 from servicegroup.cli.parser import USAGE, add_store, settings_of
 from servicegroup.store import ClientStore, InvalidStore, MemoryStore, StoreUnavailable, open_client
+
+if TYPE_CHECKING:
+    from servicegroup.agent.checking import Checking
 
 LOGGER = logging.getLogger("servicegroup.agent")
 IDLE_SECONDS = 30.0
@@ -125,19 +127,27 @@ def _add_check(parser: argparse.ArgumentParser) -> None:
 
 def _loop(
     arguments: argparse.Namespace, environ: Mapping[str, str], bell: Doorbell
-) -> tuple[BeatLoop, Checking | None]:
+) -> "tuple[BeatLoop, Checking | None]":
     settings = settings_of(arguments, environ)
     key, member = config.group(settings), config.member(settings)
     interval = config.report_interval(settings)
-    check = check_of(settings)
+    checking = _checking(settings, on_change=bell.ring)
     connect = partial(_connect, store_id=config.store_id(settings), ca_pem=config.ca_pem(settings))
     store = config.opened(config.store_address(settings), connect=connect)
     loop = BeatLoop(store, key, member, interval, bell=bell)
-    if check is None:
-        return loop, None
-    checking = Checking(check, on_change=bell.ring)
-    loop.service = checking.state
+    if checking is not None:
+        loop.service = checking.state
     return loop, checking
+
+
+def _checking(settings: config.Settings, *, on_change: Callable[[], None]) -> "Checking | None":
+    if settings.find("check") is None:
+        return None
+    # 3 MiB that only who checks something pays for.
+    from servicegroup.agent.checking import Checking
+    from servicegroup.agent.checks import check_of
+
+    return Checking(check_of(settings), on_change=on_change)
 
 
 def _connect(url: str, *, store_id: str, ca_pem: str | None) -> ClientStore:

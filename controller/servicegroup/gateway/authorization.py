@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from collections import Counter, OrderedDict
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -10,6 +9,8 @@ from servicegroup.clock import monotonic
 from servicegroup.gateway.apiserver import ApiServerUnavailable
 from servicegroup.gateway.identity import Identity, refusal
 from servicegroup.gateway.refusals import Refused, overloaded, unavailable
+from servicegroup.gateway.shares import Shares
+from servicegroup.gateway.turns import Turns
 from servicegroup.model import GroupKey
 
 LOGGER = logging.getLogger("servicegroup.gateway")
@@ -18,10 +19,9 @@ DENIED_SECONDS = 10.0
 WITHOUT_ANSWER_SECONDS = 600.0
 """For so long after its last answer an API server that is away has its word kept."""
 
-MOST = 50_000
-AT_ONCE = 16
-OF_ONE_USER = 64
-"""Questions under way. They go on when nobody waits for them any more, and one subject's must not keep others waiting.
+AT_ONCE, OF_ONE, WAITING_OF_ONE = 16, 4, 64
+"""Questions with the API server at a time, those of one subject, and what waits of its. They go on when nobody waits
+for them any more.
 """
 
 Question = tuple[object, ...]
@@ -43,13 +43,14 @@ class Said:
 @dataclass(slots=True)
 class Authorizer:
     api: Rights
-    _said: OrderedDict[Question, Said] = field(default_factory=OrderedDict)
+    _shares: Shares[Question, Said] = field(default_factory=Shares)
     _asking: dict[Question, asyncio.Task[bool]] = field(default_factory=dict)
-    _by_user: Counter[str] = field(default_factory=Counter)
-    _gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
+    _turns: Turns = field(
+        default_factory=lambda: Turns("questions about this subject's rights", AT_ONCE, OF_ONE, WAITING_OF_ONE)
+    )
 
     async def require_beat(self, identity: Identity, key: GroupKey, member: str) -> None:
-        """Raises Refused: 403 or 503."""
+        """Raises Refused: 403, 429 or 503."""
         if identity.node is not None:
             problem = refusal(identity, key, member)
             if problem is not None:
@@ -62,17 +63,17 @@ class Authorizer:
             )
 
     async def require_read(self, identity: Identity, key: GroupKey) -> None:
-        """Raises Refused: 403 or 503."""
+        """Raises Refused: 403, 429 or 503."""
         if not await self.may(identity, verb="get", key=key):
             raise Refused(
                 403, f"{identity.user!r} may not `get` computeservicegroups {key.name!r} in {key.namespace!r}; grant it"
             )
 
     async def may(self, identity: Identity, *, verb: str, key: GroupKey) -> bool:
-        """Raises Refused: 503."""
+        """Raises Refused: 429 or 503."""
         extra = tuple(sorted(identity.extra.items()))
         question = (identity.user, identity.uid, identity.groups, extra, verb, key)
-        said, now = self._said.get(question), monotonic()
+        said, now = self._shares.of(identity.user).said.get(question), monotonic()
         if said is not None and said.fresh(now):
             return said.allowed
         try:
@@ -84,11 +85,11 @@ class Authorizer:
             raise unavailable("the API server cannot be asked for this right; try again") from None
 
     async def _ask(self, question: Question, identity: Identity, *, verb: str, key: GroupKey) -> bool:
+        """All who come with one question wait for one answer."""
         task = self._asking.get(question)
         if task is None:
-            if self._by_user[identity.user] >= OF_ONE_USER:
-                raise overloaded("too many questions about this subject's rights are under way; try again")
-            self._by_user[identity.user] += 1
+            if not self._shares.of(identity.user).take(now=monotonic()):
+                raise overloaded("too many questions about this subject's rights were asked in a short time; try again")
             task = asyncio.get_running_loop().create_task(self._asked(question, identity, verb=verb, key=key))
             task.add_done_callback(_heard)
             self._asking[question] = task
@@ -96,17 +97,11 @@ class Authorizer:
 
     async def _asked(self, question: Question, identity: Identity, *, verb: str, key: GroupKey) -> bool:
         try:
-            async with self._gate:
+            async with self._turns.of(identity.user):
                 allowed = await self.api.may(identity, verb=verb, namespace=key.namespace, name=key.name)
         finally:
             del self._asking[question]
-            self._by_user[identity.user] -= 1
-            if not self._by_user[identity.user]:
-                del self._by_user[identity.user]
-        self._said[question] = Said(allowed, monotonic())
-        self._said.move_to_end(question)
-        while len(self._said) > MOST:
-            self._said.popitem(last=False)
+        self._shares.remember(identity.user, question, Said(allowed, monotonic()))
         return allowed
 
 

@@ -34,6 +34,10 @@ class Gate:
         name = await self.groups.store_of(key)
         if name is None:
             raise Refused(404, f"there is no group {str(key)!r}; create the ComputeServiceGroup, or correct the name")
+        return self.lane_to(name, key)
+
+    def lane_to(self, name: str, key: GroupKey) -> Lane:
+        """Raises Refused: 503."""
         lane = self.lanes.get(name)
         if lane is None:
             raise unavailable(f"the store of {str(key)!r} is none that this gateway knows; add it to its stores")

@@ -158,10 +158,9 @@ class Lane:
         else:
             self._failed = False
             for one, receipt in zip(batch, receipts, strict=True):
-                if not one.answer.done():
-                    one.answer.set_result(receipt)
+                _tell(one, receipt)
 
-    def _written(self, beats: list[tuple[GroupKey, Beat]]) -> list[Receipt]:
+    def _written(self, beats: list[tuple[GroupKey, Beat]]) -> list[Receipt | None]:
         return self.open().beat_many(beats, timeout=STORE_SECONDS)
 
     async def _write_alone(self, one: Waiting) -> None:
@@ -173,14 +172,20 @@ class Lane:
         except Exception:  # noqa: BLE001 - told above with its traceback
             _fail(one, unavailable("the store does not take this beat; the gateway's log says why"))
         else:
-            if not one.answer.done():
-                one.answer.set_result(receipt)
+            _tell(one, receipt)
 
     def _refused(self, error: Exception) -> Refused:
         if not self._failed:
             LOGGER.warning("store %s: %s", self.name, error)
         self._failed = True
         return unavailable("the store of this group is unavailable; try again")
+
+
+def _tell(one: Waiting, receipt: Receipt | None) -> None:
+    if receipt is None:
+        _fail(one, unavailable("the store did not take this beat in time; try again"))
+    elif not one.answer.done():
+        one.answer.set_result(receipt)
 
 
 def _fail(one: Waiting, refused: Refused) -> None:

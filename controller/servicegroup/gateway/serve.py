@@ -17,6 +17,7 @@ from servicegroup.gateway.authorization import Authorizer
 from servicegroup.gateway.beats import LARGEST_BODY, Beats, Gate
 from servicegroup.gateway.certificates import Certificate
 from servicegroup.gateway.connections import Connections
+from servicegroup.gateway.delivery import ANSWER_SECONDS, deliver
 from servicegroup.gateway.groups import GroupStores
 from servicegroup.gateway.identity import AUDIENCE
 from servicegroup.gateway.lane import Lane
@@ -98,11 +99,17 @@ async def _serving(
         LOGGER.info("the gateway has answered all it took, and is closed")
 
 
-def application(gate: Gate, kept: Connections) -> web.Application:
+def application(gate: Gate, kept: Connections, *, patience: float = ANSWER_SECONDS) -> web.Application:
+    @web.middleware
+    async def delivered(request: web.Request, handler: Handler) -> web.StreamResponse:
+        response = await handler(request)
+        await deliver(request, response, seconds=patience)
+        return response
+
     @web.middleware
     async def stays(request: web.Request, handler: Handler) -> web.StreamResponse:
         response = await handler(request)
-        if response.status < 400:  # noqa: PLR2004 - HTTP's
+        if response.status < 400 and request.path.startswith("/v1/"):  # noqa: PLR2004 - HTTP's; with a token, that is
             kept.serving(request)
         return response
 
@@ -114,7 +121,7 @@ def application(gate: Gate, kept: Connections) -> web.Application:
     async def described(_request: web.Request) -> web.Response:
         return web.Response(body=document, content_type="application/json")
 
-    found = web.Application(middlewares=[in_json, stays], client_max_size=LARGEST_BODY)
-    found.add_routes([*Beats(gate).routes(), *Queries(gate).routes()])
+    found = web.Application(middlewares=[delivered, in_json, stays], client_max_size=LARGEST_BODY)
+    found.add_routes([*Beats(gate).routes(), *Queries(gate, patience).routes()])
     found.add_routes([web.get("/healthz", health), web.get("/openapi.json", described)])
     return found

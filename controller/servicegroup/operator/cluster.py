@@ -102,9 +102,14 @@ class Cluster:
             header_params={"Accept": "application/json"},
             auth_settings=["BearerToken"],
         )
-        found: Any = json.loads(await self._tried(self._answered(request)))
+        try:
+            found: Any = json.loads(await self._tried(self._answered(request)))
+        except StatusRefused as error:  # a page that is asked for too late
+            raise ClusterUnavailable(str(error)) from None
+        except ValueError:
+            found = None
         if not isinstance(found, Mapping):
-            raise ClusterUnavailable("the API server answered with no object")
+            raise ClusterUnavailable("the API server's answer is no object")
         return found
 
     async def _answered(self, request: Any) -> bytes:

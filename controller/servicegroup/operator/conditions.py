@@ -46,7 +46,9 @@ class RosterSight(Protocol):
     def refused(self) -> str | None: ...
 
 
-def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool) -> Condition:
+def available(
+    *, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool, held: int = 0
+) -> Condition:
     required = needed.of(total)
     if blind or not read_once:
         return Condition("Available", "Unknown", "StoreUnreachable" if blind else "Starting", "the store is not read")
@@ -54,6 +56,9 @@ def available(*, up: int, unknown: int, total: int, needed: MinAvailable, blind:
         return Condition("Available", "False", "NoMembers", "no member has joined and none is expected")
     if up >= required:
         return Condition("Available", "True", "EnoughUp", f"{up} of {total} members are up, {required} are needed")
+    if held and up + unknown >= required:
+        message = f"{up} of {total} members are up, {held} are held after a mass failure, {required} are needed"
+        return Condition("Available", "Unknown", "MassFailure", message)
     if up + unknown >= required:
         message = f"{up} of {total} members are up, {unknown} cannot be judged, {required} are needed"
         return Condition("Available", "Unknown", "MembersUnknown", message)
@@ -93,6 +98,16 @@ def stalled(problem: str | None, *, reason: str = "InvalidSpec") -> Condition:
     return Condition("Stalled", "True", reason, problem)
 
 
+def held(members: int, *, until: str | None) -> Condition:
+    if until is None:
+        return Condition("Held", "False", "NoMassFailure", "each member is judged by its own silence")
+    message = (
+        f"{members} fell silent together with most others and are held as Unknown until {until}: look for what they "
+        "share (network, store address, agent release); if they are really gone, release them (servicegroup release)"
+    )
+    return Condition("Held", "True", "MassFailure", message)
+
+
 def duplicate(members: Iterable[str]) -> Condition:
     names = ", ".join(members)
     if not names:
@@ -101,16 +116,20 @@ def duplicate(members: Iterable[str]) -> Condition:
     return Condition("DuplicateMember", "True", "TwoAgents", message)
 
 
-def roster_known(sight: RosterSight) -> Condition:
+def roster_known(sight: RosterSight, *, before: Mapping[str, Any]) -> Condition:
+    """A new operator lists the pods within seconds: what the one before it said stays until then."""
     if sight.refused is not None:
         message = (
             "who has a pod and never beat is not found, nor whose main container does not run: let the operator get, "
             f"list and watch pods (deploy/operator-role.yaml); {sight.refused}"
         )
         return Condition("RosterKnown", "False", "PodsForbidden", message)
-    if not sight.told:
-        return Condition("RosterKnown", "Unknown", "Starting", "the pods were not listed yet")
-    return Condition("RosterKnown", "True", "Watching", "the pods that ought to beat are known")
+    if sight.told:
+        return Condition("RosterKnown", "True", "Watching", "the pods that ought to beat are known")
+    for item in before.get("conditions") or ():
+        if item.get("type") == "RosterKnown":
+            return Condition("RosterKnown", *(str(item.get(one, "")) for one in ("status", "reason", "message")))
+    return Condition("RosterKnown", "Unknown", "Starting", "the pods were not listed yet")
 
 
 def moving(

@@ -9,7 +9,7 @@ from typing import Any
 
 from servicegroup.evaluation import Transition
 from servicegroup.liveness import Published
-from servicegroup.model import GroupKey, Verdict
+from servicegroup.model import GroupKey, Reason, Verdict
 
 LOGGER = logging.getLogger("servicegroup.operator")
 NAMES_SHOWN = 10
@@ -54,6 +54,8 @@ def _kind(change: Transition) -> tuple[str, str, bool] | None:
         return "MembersDown", f"down ({after.reason})", True
     if after.verdict is Verdict.UP:
         return "MembersUp", "up", False
+    if after.reason is Reason.MASS_FAILURE:
+        return "MembersHeld", "held as Unknown, since most fell silent at once", True
     return "MembersUnknown", f"unknown ({after.reason})", True
 
 

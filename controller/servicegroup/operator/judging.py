@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from servicegroup.evaluation import NO_PODS, Transition, advance
-from servicegroup.model import GroupKey, GroupSpec
+from servicegroup.massfailure import of_store
+from servicegroup.model import GroupKey, GroupSpec, MassFailure
 from servicegroup.operator import decisions
 from servicegroup.operator.evidence import Evidence
 from servicegroup.operator.groups import Wanted
@@ -61,16 +62,17 @@ class Judging:
         members = sum(beating(it.view, found.facts.get(one.key, ())) for one, it in groups)
         guests = self.moves.of_store(self.config.name)
         members += sum(len(guest.beating(now=found.now)) for key, guest in guests.items() if key not in wanted)
+        above = of_store([it.view.braking.count for _, it in groups], rule=MassFailure())
         for one, it in groups:
             it.spec = paced(it.spec, members=members, beats_per_second=self.config.beats_per_second)
             try:
-                self._judge_one(one, it, found)
+                self._judge_one(one, it, found, store_above=above)
             except Exception as error:  # noqa: BLE001 - told with its traceback, and to one group alone
                 self.give_up(one, error)
             else:
                 self._given_up.discard(one.key)
 
-    def _judge_one(self, wanted: Wanted, tended: Tended, found: Survey) -> None:
+    def _judge_one(self, wanted: Wanted, tended: Tended, found: Survey, *, store_above: bool) -> None:
         if tended.waiting:
             return
         # The tables were lost, a backup came back, or another operator wrote: it is given the whole once more.
@@ -84,6 +86,7 @@ class Judging:
             spec=tended.spec,
             wall=found.wall,
             elsewhere=tended.elsewhere,
+            store_above=store_above,
             duty=self.duty(wanted.key),
         )
         for store in [store for store, guest in tended.guests.items() if guest.done(now=found.now)]:

@@ -4,6 +4,7 @@ The API server has checked it by the resource's schema; an older schema, or a fi
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from servicegroup.model import (
@@ -11,6 +12,7 @@ from servicegroup.model import (
     GroupKey,
     GroupSpec,
     InvalidName,
+    MassFailure,
     MinAvailable,
     Override,
     Policy,
@@ -18,6 +20,9 @@ from servicegroup.model import (
 )
 
 API_GROUP, API_VERSION, PLURAL, KIND = "servicegroup.dev", "v1alpha1", "computeservicegroups", "ComputeServiceGroup"
+
+RELEASE = f"{API_GROUP}/release"
+"""The annotation that ends a hold; its value is the hold's `since`."""
 
 MOST_NEEDED = 100_000
 """Members, as in the resource's schema."""
@@ -50,6 +55,8 @@ def spec_of(body: Mapping[str, Any]) -> GroupSpec:
         expected=expected,
         overrides=overrides,
         forget_after=_seconds(spec, "forgetAfterSeconds", default=86400, low=60, high=604800),
+        mass_failure=_mass_failure(spec),
+        released=_released(body),
         min_available=_min_available(spec.get("minAvailable", "51%")),
     )
 
@@ -63,6 +70,35 @@ def _policy(spec: Mapping[str, Any]) -> Policy:
             f"({interval:g}): one lost beat could be a death; raise it to at least {SIGHT_INTERVALS * interval:g}"
         )
     return Policy(interval, down_time)
+
+
+def _mass_failure(spec: Mapping[str, Any]) -> MassFailure:
+    given = spec.get("massFailure") or {}
+    if not isinstance(given, Mapping):
+        raise InvalidSpec(f"spec.massFailure is {str(given)[:60]!r}: allowed are fields and their values; correct it")
+    return MassFailure(
+        percent=_whole(given, "massFailure.thresholdPercent", default=50, low=1, high=100),
+        members=_whole(given, "massFailure.minMembers", default=3, low=1, high=MOST_NEEDED),
+        longest_hold=_whole(given, "massFailure.maxHoldSeconds", default=600, low=0, high=86400),
+    )
+
+
+def _released(body: Mapping[str, Any]) -> float | None:
+    """The begin of the hold that is to end; a word that is no time names no hold."""
+    text = (body.get("metadata", {}).get("annotations") or {}).get(RELEASE)
+    try:
+        return None if text is None else datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
+
+
+def _whole(given: Mapping[str, Any], field: str, *, default: int, low: int, high: int) -> int:
+    value = given.get(field.rpartition(".")[2], default)
+    if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+        raise InvalidSpec(
+            f"spec.{field} is {str(value)[:60]!r}: allowed are whole numbers from {low} to {high}; correct it"
+        )
+    return value
 
 
 def _seconds(spec: Mapping[str, Any], field: str, *, default: int, high: int, low: int = 1) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 
 from servicegroup.evaluation import View
 from servicegroup.liveness import restore
+from servicegroup.massfailure import Braking, Hold, resumed
 from servicegroup.model import LONGEST_PROMISE, Policy
 from servicegroup.observation import Watch
 from servicegroup.operator.conditions import OLD_STORE_UNREAD
@@ -34,6 +35,7 @@ def from_status(status: Mapping[str, Any], *, now: float, wall: float) -> View:
         published=published,
         publication=_counted(status.get("publication")),
         promised=_promised(status.get("effective")),
+        braking=_braking(status.get("hold"), now=now, wall=wall),
     )
 
 
@@ -48,6 +50,14 @@ def unrecorded(status: Mapping[str, Any], before: Sequence[str]) -> Sequence[str
     moving = (item for item in status.get("conditions") or () if item.get("type") == "Moving")
     unread = any(item.get("reason") == OLD_STORE_UNREAD for item in moving)
     return [store for store in before if unread or store == status.get("store")]
+
+
+def _braking(hold: Any, *, now: float, wall: float) -> Braking:
+    """A hold's end is a time of day, and is compared with ours as `checkedTime` is."""
+    since, until = (seconds(hold.get(name)) if isinstance(hold, Mapping) else None for name in ("since", "until"))
+    if since is None or until is None:
+        return Braking()
+    return resumed(Hold(since, until, now + min(until - wall, until - since)), now=now)
 
 
 def _promised(effective: Any) -> float:
@@ -74,12 +84,17 @@ def with_members(view: View, record: Record, *, now: float) -> View:
     judged, published = {**view.judged, **from_record}, {**view.published, **record.members}
     if view.publication > header.publication:
         judged, published = {**from_record, **view.judged}, {**record.members, **view.published}
+    braking = view.braking
+    if header.publication >= view.publication:
+        hold = Hold(header.held_since, header.held_until, sighted + header.hold_left)
+        braking = resumed(hold, now=now)
     return replace(
         view,
         judged=judged,
         published=published,
         publication=max(view.publication, header.publication),
         promised=max(view.promised, header.promised),
+        braking=braking,
     )
 
 

@@ -64,6 +64,8 @@ def render(
     no pods.
     """
     watch = view.watch
+    hold = view.braking.holding(now=now)
+    kept = sum(said.reason is Reason.MASS_FAILURE for said in view.published.values())
     unread = (watch.healthy is None or incomplete or moving.unrecorded) and large(before)
     counts = before["counts"] if unread else _counts(view.published)
     states = [
@@ -74,13 +76,15 @@ def render(
             needed=spec.min_available,
             blind=watch.broken,
             read_once=watch.healthy is not None,
+            held=kept,
         ),
+        conditions.held(kept, until=None if hold is None else timestamp(hold.ends)),
         conditions.ready(blind_for=watch.blind_for(now=now), down_time=spec.policy.down_time),
         conditions.store_reachable(sight),
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
         conditions.moving(stores=moving.stores, alone=moving.alone, unread=moving.unread, unrecorded=moving.unrecorded),
-        *([] if roster is None else [conditions.roster_known(roster)]),
+        *([] if roster is None else [conditions.roster_known(roster, before=before)]),
     ]
     lists = {name: before[name] for name in _LEADING if name in before} if unread else _lists(view.published)
     return {
@@ -89,6 +93,7 @@ def render(
         "store": spec.store,
         **({"movingFrom": list(moving.stores)} if moving.stores else {}),
         "driver": driver,
+        **({} if hold is None else {"hold": {"since": timestamp(hold.since), "until": timestamp(hold.ends)}}),
         "effective": _effective(view, spec=spec, before=before),
         **_checked(view, before, now=now, wall=wall),
         "counts": counts,

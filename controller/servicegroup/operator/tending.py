@@ -98,7 +98,7 @@ class Tended:
         return {change.member: change.after for change in self.changes}
 
     def header(self, *, publisher: str, now: float) -> Header:
-        view = self.view
+        view, hold = self.view, self.view.braking.holding(now=now)
         return Header(
             publication=view.publication,
             policy=self.spec.policy,
@@ -107,4 +107,7 @@ class Tended:
             blind_for=view.watch.blind_for(now=now),
             publisher=publisher,
             promised=view.promised,
+            held_since=0.0 if hold is None else hold.since,
+            held_until=0.0 if hold is None else hold.ends,
+            hold_left=0.0 if hold is None else hold.until - now,
         )

@@ -58,8 +58,11 @@ class ClientStore(AgentStore, ReaderStore, Protocol):
 class GatewayStore(ClientStore, Protocol):
     """What the gateway needs of a store."""
 
-    def beat_many(self, beats: Sequence[tuple[GroupKey, Beat]], *, timeout: float) -> list[Receipt]:
-        """`beat` for each of them, their receipts in the same order, by as few round trips as there can be."""
+    def beat_many(self, beats: Sequence[tuple[GroupKey, Beat]], *, timeout: float) -> list[Receipt | None]:
+        """`beat` for each of them, their receipts in the same order, by as few round trips as there can be.
+
+        None for one that was not written, where others were.
+        """
 
 
 class Store(GatewayStore, Protocol):

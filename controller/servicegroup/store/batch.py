@@ -4,8 +4,10 @@ A member may come twice in a batch, when its agent did not wait for an answer or
 incarnation the highest sequence is written, and everyone who asked is given its receipt.
 """
 
+import random
 import time
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 from servicegroup.model import Beat, GroupKey, Receipt
 from servicegroup.store.base import StoreUnavailable
@@ -32,13 +34,30 @@ def latest(beats: Iterable[Asked]) -> list[Asked]:
 
 
 def one_by_one(
-    beat: Callable[[GroupKey, Beat, float], Receipt], beats: Sequence[Asked], *, timeout: float
-) -> list[Receipt]:
-    """Each with what is left of the time. Raises StoreUnavailable."""
-    end, receipts = time.monotonic() + timeout, dict[Owner, Receipt]()
-    for asked in latest(beats):
+    beat: Callable[[GroupKey, Beat, float], Receipt], beats: Sequence[Asked], *, timeout: float, at_once: int = 1
+) -> list[Receipt | None]:
+    """Each with what is left of the time. Raises StoreUnavailable where none of them was written."""
+    end, wanted = time.monotonic() + timeout, latest(beats)
+    random.shuffle(wanted)  # where time runs out, it is not always for the same members
+    failed: list[StoreUnavailable] = []
+
+    def write(asked: Asked) -> Receipt | None:
         left = end - time.monotonic()
         if left <= 0:
-            raise StoreUnavailable(f"{len(receipts)} of {len(beats)} beats were written in the time of the call")
-        receipts[owner(asked)] = beat(*asked, left)
+            failed.append(StoreUnavailable(f"the time of the call was over before {len(wanted)} beats were written"))
+            return None
+        try:
+            return beat(*asked, left)
+        except StoreUnavailable as error:
+            failed.append(error)
+            return None
+
+    if at_once == 1 or len(wanted) == 1:
+        answers = list(map(write, wanted))
+    else:
+        with ThreadPoolExecutor(at_once, thread_name_prefix="servicegroup-beats") as threads:
+            answers = list(threads.map(write, wanted))
+    if failed and len(failed) == len(wanted):
+        raise failed[0]
+    receipts = dict(zip(map(owner, wanted), answers, strict=True))
     return [receipts[owner(asked)] for asked in beats]

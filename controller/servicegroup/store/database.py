@@ -95,7 +95,7 @@ class DatabaseStore:
 
         return self._opening.direct(stamp, timeout=timeout)
 
-    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt | None]:
         once = latest(beats)
         rows = [database_batch.row(self._key(asked[0]), asked) for asked in once]
         receipts = self._opening.call(lambda connection: database_batch.stamp(connection, rows), timeout=timeout)
@@ -321,11 +321,23 @@ def _header_row(group_key: str, header: Header) -> dict[str, Any]:
         "blind_for": header.blind_for,
         "publisher": header.publisher,
         "promised_interval": header.promised,
+        "held_since": header.held_since,
+        "held_until": header.held_until,
+        "hold_left": header.hold_left,
     }
 
 
 def _header(row: NamedRow[Any]) -> Header:
     policy = Policy(row.report_interval, row.down_time)
     return Header(
-        row.publication, policy, row.epoch, row.store_back_for, row.blind_for, row.publisher, row.promised_interval
+        row.publication,
+        policy,
+        row.epoch,
+        row.store_back_for,
+        row.blind_for,
+        row.publisher,
+        row.promised_interval,
+        row.held_since,
+        row.held_until,
+        row.hold_left,
     )

@@ -58,7 +58,7 @@ class FollowingStore:
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         return self._call(lambda store, left: store.beat(key, beat, timeout=left), timeout=timeout)
 
-    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt | None]:
         return self._call(lambda store, left: store.beat_many(beats, timeout=left), timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:

@@ -66,6 +66,9 @@ def decode_head(item: Item | None, *, group: str) -> Head | None:
             blind_for=number(given["blind_for"]),
             publisher=text(given["publisher"]),
             promised=number(given.get("promised", 0.0)),
+            held_since=number(given.get("held_since", 0.0)),
+            held_until=number(given.get("held_until", 0.0)),
+            hold_left=number(given.get("hold_left", 0.0)),
         )
         chunks, old = (tuple(text(one) for one in found[field]) for field in ("chunks", "old"))
         return Head(header, text(found["nonce"]), text(found["lineage"]), text(found["inbox"]), chunks, old)

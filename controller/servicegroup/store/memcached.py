@@ -7,18 +7,16 @@ When no server answers it is StoreUnavailable, never "no members". A name reache
 server; `mc_group` says how it is kept.
 """
 
-import random
 import secrets
 import threading
 import time
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, Health, Old, Reading, Receipt
 from servicegroup.record import Header, Record
-from servicegroup.store.base import CANARY_SECONDS, StoreUnavailable
-from servicegroup.store.batch import Asked, latest, owner
+from servicegroup.store.base import CANARY_SECONDS
+from servicegroup.store.batch import Asked, one_by_one
 from servicegroup.store.mc_address import Address, parse
 from servicegroup.store.mc_agent import AgentSide
 from servicegroup.store.mc_connection import Connection
@@ -52,28 +50,13 @@ class MemcachedStore:
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         return self._agent.beat(self._name(key), beat, timeout=timeout)
 
-    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt | None]:
         """Each is a read and a conditional write on every server; several are under way at once, since nearly all of
         a beat's time is spent on its way.
         """
-        end = time.monotonic() + timeout
-        wanted = latest(beats)
-        random.shuffle(wanted)  # where time runs out, it is not always for the same members
-
-        def write(asked: Asked) -> Receipt:
-            left = end - time.monotonic()
-            if left <= 0:
-                raise StoreUnavailable(
-                    f"store {self._servers.shown}: not all of {len(wanted)} beats were written in time"
-                )
-            return self.beat(*asked, timeout=left)
-
-        if len(wanted) == 1:
-            receipts = {owner(wanted[0]): write(wanted[0])}
-        else:
-            with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="servicegroup-beats") as threads:
-                receipts = dict(zip(map(owner, wanted), threads.map(write, wanted), strict=True))
-        return [receipts[owner(asked)] for asked in beats]
+        return one_by_one(
+            lambda key, beat, left: self.beat(key, beat, timeout=left), beats, timeout=timeout, at_once=AT_ONCE
+        )
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
         return self._agent.leave(self._name(key), beat, timeout=timeout)

@@ -65,7 +65,7 @@ class MemoryStore:
                 group.rows[beat.member] = _Row(beat, self._clock())
             return Receipt(owned=True, interval=group.interval)
 
-    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt]:
+    def beat_many(self, beats: Sequence[Asked], *, timeout: float) -> list[Receipt | None]:
         return one_by_one(lambda key, beat, left: self.beat(key, beat, timeout=left), beats, timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:  # noqa: ARG002

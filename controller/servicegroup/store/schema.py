@@ -107,6 +107,9 @@ groups = Table(
     Column("blind_for", Double, nullable=False),
     Column("publisher", Name(32), nullable=False),
     Column("promised_interval", Double, nullable=False, server_default="0"),
+    Column("held_since", Double, nullable=False, server_default="0"),
+    Column("held_until", Double, nullable=False, server_default="0"),
+    Column("hold_left", Double, nullable=False, server_default="0"),
     Column("stamp", BigInteger, nullable=False),
     mysql_engine="InnoDB",
 )

@@ -1,0 +1,137 @@
+"""A mass failure on the real API server, with real beat loops: held, shown, read back, released."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from servicegroup.model import GroupKey
+
+from tests.apiserver import test_operator
+from tests.apiserver.operators import running, until
+from tests.apiserver.test_operator import Cluster
+from tests.fleet import Fleet, fleet
+from tests.localcluster.controlplane import ControlPlane
+
+cluster, rules = test_operator.cluster, test_operator.rules
+
+MEMBERS = [f"node-{number}" for number in range(6)]
+LOST = MEMBERS[:4]
+ROOMY: dict[str, Any] = {"serviceDownTimeSeconds": 6}
+"""The brake has three intervals to trip, as with the defaults, and not one."""
+
+
+@contextmanager
+def beating(cluster: Cluster, **rule: int) -> Iterator[Fleet]:
+    """Six members that are Up."""
+    cluster.create(massFailure=rule, **ROOMY)
+    with running(cluster.site) as site, fleet(site.url) as agents:
+        # Who joined before the operator's first look was never seen to beat, and is not held.
+        until(lambda: cluster.status().get("checkedTime"), why="the operator looks")
+        agents.join(GroupKey(site.namespace, "compute"), MEMBERS, interval=1.0)
+        until(lambda: list(cluster.verdicts().values()) == ["Up"] * len(MEMBERS), why="all are Up")
+        yield agents
+
+
+def lose(cluster: Cluster, agents: Fleet) -> None:
+    """Four of the six, as a switch does."""
+    agents.kill(GroupKey(cluster.site.namespace, "compute"), LOST)
+    until(lambda: all(cluster.verdicts()[member] == "Unknown" for member in LOST), why="the lost are held")
+
+
+def reasons(cluster: Cluster) -> dict[str, str]:
+    return {one["member"]: one["reason"] for one in cluster.status()["notUp"]}
+
+
+@pytest.fixture
+def admin_kubeconfig(control_plane: ControlPlane) -> Path:
+    return control_plane.kubeconfig()
+
+
+def servicegroup(*words: str, kubeconfig: Path) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "servicegroup", *words]
+    environ = {"PATH": "", "KUBECONFIG": str(kubeconfig)}
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=40, check=False)
+
+
+@pytest.mark.timeout(120)
+def test_most_of_a_group_is_held_over_a_restart_and_down_when_a_person_says_so(
+    cluster: Cluster, admin_kubeconfig: Path
+) -> None:
+    with beating(cluster) as agents:
+        lose(cluster, agents)
+        status = until(lambda: cluster.condition("Held")["status"] == "True" and cluster.status(), why="Held is shown")
+        assert reasons(cluster) == dict.fromkeys(LOST, "MassFailure")
+        assert (cluster.condition("Available")["status"], cluster.condition("Available")["reason"]) == (
+            "Unknown",
+            "MassFailure",
+        )
+        assert status["hold"]["until"] in cluster.condition("Held")["message"]
+        cluster.site.end()
+        cluster.site.start()
+        until(lambda: cluster.status()["checkedTime"] > status["checkedTime"], why="the new operator judges")
+        assert cluster.status()["hold"] == status["hold"]
+        assert reasons(cluster) == dict.fromkeys(LOST, "MassFailure")
+        told = servicegroup("release", f"{cluster.site.namespace}/compute", kubeconfig=admin_kubeconfig)
+        assert told.returncode == 0, told.stderr
+        until(lambda: reasons(cluster) == dict.fromkeys(LOST, "Silent"), why="the released are Down")
+        assert "hold" not in cluster.status()
+        assert cluster.condition("Held")["status"] == "False"
+        events = cluster.core.list_namespaced_event(cluster.site.namespace).items
+    assert "MembersHeld" in {event.reason for event in events}
+
+
+@pytest.mark.timeout(120)
+def test_a_hold_ends_by_itself(cluster: Cluster) -> None:
+    with beating(cluster, maxHoldSeconds=5) as agents:
+        lose(cluster, agents)
+        until(lambda: reasons(cluster) == dict.fromkeys(LOST, "Silent"), why="the hold has ended")
+
+
+@pytest.mark.timeout(120)
+def test_two_groups_of_one_store_are_braked_together(cluster: Cluster) -> None:
+    """Neither is above its own threshold of 90 %; both together are above the operator's."""
+    cluster.create(name="edge", massFailure={"thresholdPercent": 90}, **ROOMY)
+    with beating(cluster, thresholdPercent=90) as agents:
+        agents.join(GroupKey(cluster.site.namespace, "edge"), MEMBERS, interval=1.0)
+        until(lambda: list(cluster.verdicts(name="edge").values()) == ["Up"] * len(MEMBERS), why="edge is Up")
+        for group in ("compute", "edge"):
+            agents.kill(GroupKey(cluster.site.namespace, group), LOST)
+        for group in ("compute", "edge"):
+            until(
+                lambda group=group: cluster.verdicts(name=group)[LOST[0]] != "Up",  # type: ignore[misc]
+                why=f"{group} lost some",
+            )
+            held = {one["reason"] for one in cluster.status(name=group)["notUp"]}
+            assert held == {"MassFailure"}
+
+
+@pytest.mark.timeout(90)
+def test_a_forced_member_is_down_until_the_word_is_taken_back_and_others_words_stay(
+    cluster: Cluster, admin_kubeconfig: Path
+) -> None:
+    cluster.create(overrides=[{"member": "node-9", "disabled": True}])
+    group = f"{cluster.site.namespace}/compute"
+    with running(cluster.site), cluster.join("node-1", "node-2"):
+        until(lambda: cluster.verdicts() == {"node-1": "Up", "node-2": "Up"}, why="both are Up")
+        for member in ("node-1", "node-2"):
+            told = servicegroup("force-down", group, member, "--reason", "fenced", kubeconfig=admin_kubeconfig)
+            assert told.returncode == 0, told.stderr
+        until(lambda: set(cluster.verdicts().values()) == {"Down"}, why="both are forced down")
+        told = servicegroup("force-down", group, "node-1", "--undo", kubeconfig=admin_kubeconfig)
+        assert told.returncode == 0, told.stderr
+        until(lambda: cluster.verdicts() == {"node-1": "Up", "node-2": "Down"}, why="one is judged again")
+    assert [one["member"] for one in cluster.read()["spec"]["overrides"]] == ["node-9", "node-2"]
+
+
+@pytest.mark.timeout(60)
+def test_what_cannot_be_released_is_said(cluster: Cluster, admin_kubeconfig: Path) -> None:
+    cluster.create()
+    nothing = servicegroup("release", f"{cluster.site.namespace}/compute", kubeconfig=admin_kubeconfig)
+    assert (nothing.returncode, "nothing is held" in nothing.stdout) == (1, True)
+    absent = servicegroup("force-down", f"{cluster.site.namespace}/nobody", "a", kubeconfig=admin_kubeconfig)
+    assert (absent.returncode, "there is none" in absent.stderr) == (69, True)
+    assert cluster.names() == ["compute"]
