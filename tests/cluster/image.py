@@ -10,6 +10,7 @@ import hashlib
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
@@ -27,6 +28,9 @@ NEEDED = {"buildah": "buildah", "mmdebstrap": "mmdebstrap"}
 SUITE, PYTHON = "bookworm", "3.11"
 LOCKED = ("requirements/build.txt", "requirements/operator.txt")
 SOURCES = ("Dockerfile", ".dockerignore", "pyproject.toml", *LOCKED, "controller")
+KEPT = 86400.0
+"""Seconds since its last use for which a build is kept."""
+
 UNUSED = ("man", "doc", "locale")
 
 BASE = """\
@@ -46,19 +50,27 @@ def build(cache: Path, *, progress: Callable[[str], None]) -> Path:
         fcntl.flock(lock, fcntl.LOCK_EX)
         archive = cache / f"servicegroup-{_digest(_files(SOURCES))}.tar"
         if not archive.exists():
-            for old in cache.glob("servicegroup-*.tar"):
-                old.unlink()
             base = _base(cache, progress=progress)
             wheels = _wheels(cache, progress=progress)
             progress("building the image")
             draft = archive.with_suffix(".draft")
             draft.unlink(missing_ok=True)
-            _buildah(cache, "build", "--layers", f"--build-context=wheels={wheels}", "--build-arg=PIP_NO_INDEX=1",
+            _buildah(cache, "build", f"--build-context=wheels={wheels}", "--build-arg=PIP_NO_INDEX=1",
                      f"--build-arg=BASE_IMAGE={base}", f"--build-arg=BUILD_IMAGE={base}-venv",
                      "--tag=localhost/servicegroup", str(ROOT))  # fmt: skip
             _buildah(cache, "push", "localhost/servicegroup", f"docker-archive:{draft}:{NAME}")
+            _buildah(cache, "rmi", "localhost/servicegroup")  # of each change of a source 200 MB would stay
             draft.rename(archive)
+        archive.touch()
+        _forget_unused(cache)
     return archive
+
+
+def _forget_unused(cache: Path) -> None:
+    """Another checkout's tests may be about to load theirs."""
+    for one in [*cache.glob("servicegroup-*.tar"), *cache.glob("wheels-*/")]:
+        if time.time() - one.stat().st_mtime > KEPT:
+            shutil.rmtree(one) if one.is_dir() else one.unlink()
 
 
 def _base(cache: Path, *, progress: Callable[[str], None]) -> str:
@@ -84,14 +96,13 @@ def _base(cache: Path, *, progress: Callable[[str], None]) -> str:
 def _wheels(cache: Path, *, progress: Callable[[str], None]) -> Path:
     folder = cache / f"wheels-{_digest(_files(LOCKED))}"
     if not folder.exists():
-        for old in cache.glob("wheels-*"):
-            shutil.rmtree(old)
         progress("fetching the wheels of the image")
-        draft = cache / "wheels-draft"
+        draft = cache / "draft-of-wheels"
         locked = [word for file in LOCKED for word in ("--requirement", ROOT / file)]
         _run([sys.executable, "-m", "pip", "download", "--quiet", "--require-hashes", "--only-binary=:all:",
               f"--python-version={PYTHON}", *locked, "--dest", draft])  # fmt: skip
         draft.rename(folder)
+    folder.touch()
     return folder
 
 
@@ -99,7 +110,8 @@ def _buildah(cache: Path, command: str, *words: str) -> None:
     # Storage of our own: what the user's has is neither used nor touched. No shared devices, no cgroups, no daemon.
     places = [f"--root={cache / 'store'}", f"--runroot={cache / 'run'}", "--storage-driver=overlay"]
     isolation = ["--isolation=chroot"] if command == "build" else []
-    _run(["buildah", *places, command, "--quiet", *isolation, *words])
+    quiet = [] if command == "rmi" else ["--quiet"]
+    _run(["buildah", *places, command, *quiet, *isolation, *words])
 
 
 def _run(argv: Sequence[str | Path]) -> None:
