@@ -17,6 +17,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.schema import CreateTable
 
 from servicegroup.store.base import StoreUnavailable
+from servicegroup.store.kept import Kept
 from servicegroup.store.opening import Opening
 from servicegroup.store.schema import metadata, new_columns
 
@@ -32,8 +33,10 @@ def open_sqlite(path: Path) -> Opening:
         raise StoreUnavailable(
             f"store sqlite:///{path}: its folder cannot be made ({error.strerror}); name a file in a writable folder"
         ) from None
+    pooled = _engine(path, pool=QueuePool)
     return Opening(
-        pooled=_engine(path, pool=QueuePool),
+        pooled=pooled,
+        kept=Kept(pooled, lives=lambda lent: lent.pooled.info["file"] == _identity(path)),
         fresh=_engine(path, pool=NullPool),
         shown=f"sqlite:///{path}",
         begin="BEGIN IMMEDIATE",  # a read that turns into a write fails at once, whatever its deadline
