@@ -41,15 +41,17 @@ class Kept:
         self._closed = False
 
     def take(self) -> Lent:
-        lent = self._roused()
+        with self._lock:
+            lent, self._resting = self._resting, None
+        now = time.monotonic()
         if lent is not None:
-            if time.monotonic() < lent.until:
+            if now < lent.until and self._lives(lent):
                 return lent
-            lent.pooled.close()
+            self._ended(lent)
         pooled = self._pool.raw_connection()
         driver = pooled.dbapi_connection
         assert driver is not None, "the pool gives connections that are open"
-        return Lent(pooled, driver, time.monotonic() + KEPT_SECONDS)
+        return Lent(pooled, driver, now + KEPT_SECONDS)
 
     def put(self, lent: Lent) -> None:
         """One that is in order. Another that rests already is enough: then it goes back to the pool."""
@@ -62,21 +64,17 @@ class Kept:
 
     def give_back(self) -> None:
         """To the pool, for who takes it from there."""
-        lent = self._roused()
+        with self._lock:
+            lent, self._resting = self._resting, None
         if lent is not None:
-            lent.pooled.close()
+            self._ended(lent)
 
     def close(self) -> None:
         with self._lock:
             self._closed = True
         self.give_back()
 
-    def _roused(self) -> Lent | None:
-        """Out of its rest; None where there is none, or it did not live through it."""
-        with self._lock:
-            lent, self._resting = self._resting, None
-        if lent is None or self._lives(lent):
-            return lent
-        lent.pooled.invalidate()
+    def _ended(self, lent: Lent) -> None:
+        if not self._lives(lent):
+            lent.pooled.invalidate()
         lent.pooled.close()
-        return None
