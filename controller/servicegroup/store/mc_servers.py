@@ -40,6 +40,9 @@ class _Standing:
     failures: int = 0
     rests_until: float = 0.0
 
+    def rests(self, now: float) -> bool:
+        return self.failures > 0 and self.rests_until > now
+
 
 class Servers:
     def __init__(self, location: Location) -> None:
@@ -50,6 +53,7 @@ class Servers:
         self._lock = threading.Lock()
         self._standing: dict[Address, _Standing] = {}
         self._resolved: dict[Address, tuple[Address, ...]] = {}
+        self._known: list[Address] = []
         self._look_again = float("-inf")
 
     def each(
@@ -64,24 +68,27 @@ class Servers:
         found: dict[Address, T] = {}
         failed: dict[Address, str] = {}
         servers = [one for one in self._addresses(deadline, failed) if among is None or one in among]
-        count = len(servers)
-        share = (deadline - time.monotonic()) / (count + 1 if count > 1 else 1)
-        now = time.monotonic()
-        serving = [one for one in servers if not self._at(one).failures]
-        due = [one for one in servers if self._at(one).failures and self._at(one).rests_until <= now]
-        resting = [one for one in servers if one not in serving and one not in due]
-        for one in (*serving, *due, *resting):
-            if found and one in resting:
+        count, now = len(servers), time.monotonic()
+        share = (deadline - now) / (count + 1 if count > 1 else 1)
+        for one, standing in self._in_order(servers, now=now):
+            if found and standing.rests(now):
                 break
-            until = time.monotonic() + (share / 4 if found and one in due else share)
+            until = time.monotonic() + (share / 4 if found and standing.failures else share)
             try:
-                found[one] = self._ask(one, do, until=min(deadline, until), fresh=fresh)
+                found[one] = self._ask(one, standing, do, until=min(deadline, until), fresh=fresh)
             except (OSError, MemcacheError, ValueError, LookupError) as error:
                 # ValueError, LookupError: an answer that is not memcached's.
                 failed[one] = _cause(error)
         if not found:
             raise StoreUnavailable(f"store {self.shown}: " + "; ".join(f"{one}: {why}" for one, why in failed.items()))
         return found
+
+    def _in_order(self, servers: list[Address], *, now: float) -> list[tuple[Address, _Standing]]:
+        """Those that serve, then those to be asked again, then those that are left alone while another answers."""
+        known = [(one, self._at(one)) for one in servers]
+        if any(standing.failures for _, standing in known):
+            known.sort(key=lambda pair: (pair[1].rests(now), pair[1].failures > 0))
+        return known
 
     def all_serve(self, answered: Collection[Address]) -> bool:
         with self._lock:
@@ -97,30 +104,40 @@ class Servers:
             connection.close()
 
     def _at(self, one: Address) -> _Standing:
-        with self._lock:
-            return self._standing.setdefault(one, _Standing())
+        standing = self._standing.get(one)
+        if standing is None:
+            with self._lock:
+                standing = self._standing.setdefault(one, _Standing())
+        return standing
 
     def _addresses(self, deadline: float, failed: dict[Address, str]) -> list[Address]:
         """All servers, in an order that every process has: the first that serves decides who joined last."""
-        now = time.monotonic()
+        known = self._known
         missing = len(self._resolved) < len(self._named)
-        troubled = any(self._at(one).failures for found in list(self._resolved.values()) for one in found)
-        if missing or (troubled and now >= self._look_again):
-            self._look_again = now + RESOLVE_EVERY
-            for name in self._named:
-                try:
-                    found = resolve(name, timeout=max(0.0, deadline - time.monotonic()) / 2)
-                except OSError as error:
-                    failed[name] = f"its name cannot be resolved ({_cause(error)})"
-                else:
-                    with self._lock:
-                        self._resolved[name] = found
+        if missing or any(self._at(one).failures for one in known):
+            self._resolve_again(deadline, failed, at_once=missing)
+        return self._known
+
+    def _resolve_again(self, deadline: float, failed: dict[Address, str], *, at_once: bool) -> None:
+        now = time.monotonic()
+        if not at_once and now < self._look_again:
+            return
+        self._look_again = now + RESOLVE_EVERY
+        for name in self._named:
+            try:
+                found = resolve(name, timeout=max(0.0, deadline - time.monotonic()) / 2)
+            except OSError as error:
+                failed[name] = f"its name cannot be resolved ({_cause(error)})"
+            else:
+                with self._lock:
+                    self._resolved[name] = found
         with self._lock:
             ordered = (one for name in self._named for one in self._resolved.get(name, ()))
-            return list(dict.fromkeys(ordered))
+            self._known = list(dict.fromkeys(ordered))
 
-    def _ask(self, one: Address, do: Callable[[Address, Connection], T], *, until: float, fresh: bool) -> T:
-        standing = self._at(one)
+    def _ask(
+        self, one: Address, standing: _Standing, do: Callable[[Address, Connection], T], *, until: float, fresh: bool
+    ) -> T:
         connection = (None if fresh else self._idle(standing)) or Connection(one, secure=self._secure)
         connection.deadline = until
         try:
