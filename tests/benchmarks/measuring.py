@@ -1,7 +1,6 @@
 """What a piece of work costs: seconds of CPU of this process and of a server's, round by round, as ratios."""
 
 import gc
-import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -9,7 +8,8 @@ from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-TICKS = os.sysconf("SC_CLK_TCK")
+SCHEDULED = 2
+"""Of the clocks that Linux has for a process: what the scheduler counted, in nanoseconds."""
 
 T = TypeVar("T")
 
@@ -20,6 +20,9 @@ class Cost:
 
     client: float
     server: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.client + other.client, self.server + other.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +37,24 @@ class Comparison:
 
 
 def rounds(
-    prepare: Callable[[], T], ours: Callable[[T], None], bare: Callable[[T], None], *, count: int, server: int | None
+    prepare: Callable[[], T],
+    ours: Callable[[T], None],
+    bare: Callable[[T], None],
+    *,
+    count: int,
+    slices: int,
+    server: int | None,
 ) -> Iterator[tuple[Cost, Cost]]:
-    """Ours and bare in turn, each on what was prepared for it; the first of both warms up and is no round."""
+    """What ours and bare cost in each round: in thin slices by turns, each on what was prepared for it, so that what
+    else a machine does meets both. The first round warms up and is none.
+    """
     for number in range(count + 1):
-        pair = _cost(ours, prepare(), server=server), _cost(bare, prepare(), server=server)
+        costs = {ours: Cost(0.0, 0.0), bare: Cost(0.0, 0.0)}
+        for turn in range(slices):
+            for work in (ours, bare) if turn % 2 else (bare, ours):
+                costs[work] += _cost(work, prepare(), server=server)
         if number:
-            yield pair
+            yield costs[ours], costs[bare]
 
 
 def _cost(work: Callable[[T], None], prepared: T, *, server: int | None) -> Cost:
@@ -52,8 +66,10 @@ def _cost(work: Callable[[T], None], prepared: T, *, server: int | None) -> Cost
 
 
 def _served(server: int | None) -> float:
-    """Seconds of CPU that a process, its threads and all its descendants have used, ended ones among them."""
-    return 0.0 if server is None else sum(_ticks(pid) for pid in _family(server)) / TICKS
+    """Seconds of CPU that a process, its threads and its descendants have used. A descendant that ends takes its own
+    along: within a round both sides keep their connections, so that none does.
+    """
+    return 0.0 if server is None else sum(map(_used, _family(server)))
 
 
 def compared(ours: list[float], bare: list[float]) -> Comparison:
@@ -68,7 +84,6 @@ def _family(pid: int) -> Iterator[int]:
             yield from _family(int(child))
 
 
-def _ticks(pid: int) -> int:
-    """utime, stime, cutime and cstime: fields 14 to 17 of /proc/<pid>/stat (man 5 proc)."""
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return sum(int(field) for field in stat.rpartition(")")[2].split()[14 - 3 : 17 - 3 + 1])
+def _used(pid: int) -> float:
+    """By the process's own clock (man 3 clock_getcpuclockid), since /proc counts in hundredths of a second alone."""
+    return time.clock_gettime((~pid << 3) | SCHEDULED)
