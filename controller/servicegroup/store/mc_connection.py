@@ -40,6 +40,10 @@ class Connection(Client):  # type: ignore[misc] # pymemcache's class has no type
             raise TimeoutError("no answer in time")
         return left
 
+    def check_key(self, key: str, key_prefix: bytes = b"") -> bytes:
+        """Keys of ours are hashes: there is nothing to check."""
+        return key_prefix + key.encode("ascii")
+
     def _connect(self) -> None:
         self.close()
         sock = socket.create_connection(self.server, timeout=self.left())

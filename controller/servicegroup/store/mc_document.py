@@ -91,7 +91,9 @@ def decode_terms(item: Item | None, *, group: str) -> Terms | None:
         if found["g"] != group:
             return None
         header = found["header"]
-        return Terms(span(header["policy"]["interval"]), whole(header["publication"]), text(found["lineage"]), age(item))
+        return Terms(
+            span(header["policy"]["interval"]), whole(header["publication"]), text(found["lineage"]), age(item)
+        )
     except (ValueError, TypeError, LookupError):
         return None
 

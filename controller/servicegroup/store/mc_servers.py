@@ -53,7 +53,7 @@ class Servers:
         self._lock = threading.Lock()
         self._standing: dict[Address, _Standing] = {}
         self._resolved: dict[Address, tuple[Address, ...]] = {}
-        self._known: list[Address] = []
+        self._known: list[tuple[Address, _Standing]] = []
         self._look_again = float("-inf")
 
     def each(
@@ -67,10 +67,12 @@ class Servers:
         """What each server said that answered. Raises StoreUnavailable when none did; `fresh` connects anew."""
         found: dict[Address, T] = {}
         failed: dict[Address, str] = {}
-        servers = [one for one in self._addresses(deadline, failed) if among is None or one in among]
+        servers = self._in_order(deadline, failed)
+        if among is not None:
+            servers = [pair for pair in servers if pair[0] in among]
         count, now = len(servers), time.monotonic()
         share = (deadline - now) / (count + 1 if count > 1 else 1)
-        for one, standing in self._in_order(servers, now=now):
+        for one, standing in servers:
             if found and standing.rests(now):
                 break
             until = time.monotonic() + (share / 4 if found and standing.failures else share)
@@ -82,13 +84,6 @@ class Servers:
         if not found:
             raise StoreUnavailable(f"store {self.shown}: " + "; ".join(f"{one}: {why}" for one, why in failed.items()))
         return found
-
-    def _in_order(self, servers: list[Address], *, now: float) -> list[tuple[Address, _Standing]]:
-        """Those that serve, then those to be asked again, then those that are left alone while another answers."""
-        known = [(one, self._at(one)) for one in servers]
-        if any(standing.failures for _, standing in known):
-            known.sort(key=lambda pair: (pair[1].rests(now), pair[1].failures > 0))
-        return known
 
     def all_serve(self, answered: Collection[Address]) -> bool:
         with self._lock:
@@ -103,20 +98,16 @@ class Servers:
         for connection in idle:
             connection.close()
 
-    def _at(self, one: Address) -> _Standing:
-        standing = self._standing.get(one)
-        if standing is None:
-            with self._lock:
-                standing = self._standing.setdefault(one, _Standing())
-        return standing
-
-    def _addresses(self, deadline: float, failed: dict[Address, str]) -> list[Address]:
-        """All servers, in an order that every process has: the first that serves decides who joined last."""
-        known = self._known
+    def _in_order(self, deadline: float, failed: dict[Address, str]) -> list[tuple[Address, _Standing]]:
+        """All servers, in an order that every process has: the first that serves decides who joined last. Behind those
+        that serve are those to be asked again, and at last those that are left alone while another answers.
+        """
         missing = len(self._resolved) < len(self._named)
-        if missing or any(self._at(one).failures for one in known):
-            self._resolve_again(deadline, failed, at_once=missing)
-        return self._known
+        if not missing and not any(standing.failures for _, standing in self._known):
+            return self._known
+        self._resolve_again(deadline, failed, at_once=missing)
+        now = time.monotonic()
+        return sorted(self._known, key=lambda pair: (pair[1].rests(now), pair[1].failures > 0))
 
     def _resolve_again(self, deadline: float, failed: dict[Address, str], *, at_once: bool) -> None:
         now = time.monotonic()
@@ -132,8 +123,8 @@ class Servers:
                 with self._lock:
                     self._resolved[name] = found
         with self._lock:
-            ordered = (one for name in self._named for one in self._resolved.get(name, ()))
-            self._known = list(dict.fromkeys(ordered))
+            ordered = dict.fromkeys(one for name in self._named for one in self._resolved.get(name, ()))
+            self._known = [(one, self._standing.setdefault(one, _Standing())) for one in ordered]
 
     def _ask(
         self, one: Address, standing: _Standing, do: Callable[[Address, Connection], T], *, until: float, fresh: bool

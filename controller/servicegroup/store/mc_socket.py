@@ -20,6 +20,8 @@ class Timed:
         self._secure = secure
         self._answered = False
         self._bound = float("inf")
+        self._looking = select.poll()
+        self._looking.register(sock, select.POLLIN)
 
     def recv(self, size: int) -> bytes:
         self._end_in_time()
@@ -62,13 +64,11 @@ class Timed:
 
         By TLS a server sends session tickets and new keys when it likes. They are taken in here, and are no answer.
         """
-        look = select.poll()
-        look.register(self._sock, select.POLLIN)
         if not isinstance(self._sock, ssl.SSLSocket):
-            return not look.poll(0)
+            return not self._looking.poll(0)
         if self._sock.pending():
             return False
-        return not look.poll(0) or self._only_tickets()
+        return not self._looking.poll(0) or self._only_tickets()
 
     def _only_tickets(self) -> bool:
         self._bound = float("inf")
