@@ -1,8 +1,7 @@
 """`python -m tests.benchmarks`: what a beat and a read cost, as ratios to the bare driver's in the same run.
 
 Sizes come in by flags; a table goes out, and an exit code: 0 all within the limits, 1 something is over. What is bare
-is said in `bare`. Medians of rounds; what else runs on the machine makes the ratios of single rounds coarse, and Python's
-share the dearer.
+is said in `bare`. Each ratio is the median of the rounds'; on a machine that does much else all of them rise.
 """
 
 import argparse

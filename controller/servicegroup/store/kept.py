@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import cast
 
 from sqlalchemy import Engine, PoolProxiedConnection
 from sqlalchemy.engine.interfaces import DBAPIConnection
@@ -49,8 +50,7 @@ class Kept:
                 return lent
             self._ended(lent)
         pooled = self._pool.raw_connection()
-        driver = pooled.dbapi_connection
-        assert driver is not None, "the pool gives connections that are open"
+        driver = cast("DBAPIConnection", pooled.dbapi_connection)  # None only once it is invalidated
         return Lent(pooled, driver, now + KEPT_SECONDS)
 
     def put(self, lent: Lent) -> None:
