@@ -3,6 +3,7 @@
 import gc
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -59,17 +60,22 @@ def rounds(
 
 def _cost(work: Callable[[T], None], prepared: T, *, server: int | None) -> Cost:
     gc.collect()
-    served, used = _served(server), time.process_time()
+    before, used = _served(server), time.process_time()
     work(prepared)
     used = time.process_time() - used
-    return Cost(used, _served(server) - served)
+    served = sum(seconds - before.get(pid, 0.0) for pid, seconds in _served(server).items())
+    return Cost(used, served)
 
 
-def _served(server: int | None) -> float:
-    """Seconds of CPU that a process, its threads and its descendants have used. A descendant that ends takes its own
-    along: within a round both sides keep their connections, so that none does.
+def _served(server: int | None) -> dict[int, float]:
+    """Seconds of CPU that a process and each of its descendants have used, with all threads. One that ends in between
+    (a database's housekeeping) takes its own along; those that serve stay, as both sides keep their connections.
     """
-    return 0.0 if server is None else sum(map(_used, _family(server)))
+    found: dict[int, float] = {}
+    for pid in () if server is None else _family(server):
+        with suppress(OSError):  # it has ended
+            found[pid] = _used(pid)
+    return found
 
 
 def compared(ours: list[float], bare: list[float]) -> Comparison:
@@ -77,11 +83,13 @@ def compared(ours: list[float], bare: list[float]) -> Comparison:
     return Comparison(median(ours), median(bare), median(ratios), min(ratios), max(ratios))
 
 
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            yield from _family(int(child))
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    with suppress(OSError):  # it has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                found += _family(int(child))
+    return found
 
 
 def _used(pid: int) -> float:
