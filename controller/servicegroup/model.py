@@ -204,8 +204,7 @@ class Old:
     sequence: int
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """A store's answer to a join or a beat.
 
     `interval` is the group's, in seconds, None until an operator published it. `other` is who owns the row instead when

@@ -1,7 +1,8 @@
 """The same work on the bare driver of each store, as plainly as a sensible person would write it by hand.
 
-One connection that is kept, autocommit, and no more: no deadline for each call, no look at the connection before it
-serves, nothing checked. A read is what `fetchall` gives for the same columns, once; ours makes facts of them, and reads
+One connection that is kept, autocommit, the timeouts that the driver takes as parameters (who goes without hangs with
+the first server that does), and no more: no deadline for each call, no look at the connection before it serves, nothing
+checked. A read is what `fetchall` gives for the same columns, once; ours makes facts of them, and reads
 the epoch and the publications too.
 
 A beat does what ours does: it stamps the row by the server's clock, guarded by incarnation and sequence, and brings the
@@ -25,6 +26,9 @@ from pymemcache import Client
 from servicegroup.model import Beat
 from servicegroup.store.mc_connection import BATCH
 from servicegroup.store.mc_wire import TTL
+
+SECONDS = 60
+"""For which a server may be silent."""
 
 Bare = Callable[[], AbstractContextManager["Calls"]]
 
@@ -57,7 +61,7 @@ def on_sqlite(path: Path, *, group: str) -> Bare:
 
     @contextmanager
     def opened() -> Iterator[Calls]:
-        with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        with closing(sqlite3.connect(path, timeout=SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA synchronous = normal")
             yield Calls(
                 lambda beat: connection.execute(stamp, (*_values(beat, group), group)).fetchone() is not None,
@@ -73,7 +77,9 @@ def on_postgresql(parameters: dict[str, Any], *, group: str) -> Bare:
 
     @contextmanager
     def opened() -> Iterator[Calls]:
-        with psycopg.connect(**parameters, autocommit=True, prepare_threshold=None) as connection:
+        with psycopg.connect(
+            **parameters, connect_timeout=SECONDS, autocommit=True, prepare_threshold=None
+        ) as connection:
             yield Calls(
                 lambda beat: connection.execute(stamp, (*_values(beat, group), group)).fetchone() is not None,
                 lambda: len(connection.execute(read, (group,)).fetchall()),
@@ -83,11 +89,15 @@ def on_postgresql(parameters: dict[str, Any], *, group: str) -> Bare:
 
 
 def on_mysql(parameters: dict[str, Any], *, group: str) -> Bare:
+    timeouts: dict[str, Any] = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), SECONDS)
     stamp, interval, read = UPDATE.format(*MYSQL), INTERVAL.format("%s"), READ.format(*MYSQL)
 
     @contextmanager
     def opened() -> Iterator[Calls]:
-        with closing(pymysql.connect(**parameters, autocommit=True)) as connection, connection.cursor() as cursor:
+        with (
+            closing(pymysql.connect(**parameters, **timeouts, autocommit=True)) as connection,
+            connection.cursor() as cursor,
+        ):
 
             def beat(beat: Beat) -> bool:
                 stamped = cursor.execute(stamp, _values(beat, group))
@@ -110,7 +120,7 @@ def on_memcached(server: tuple[str, int], *, rows: Mapping[str, str], head: str)
 
     @contextmanager
     def opened() -> Iterator[Calls]:
-        with closing(Client(server, default_noreply=False)) as client:
+        with closing(Client(server, default_noreply=False, connect_timeout=SECONDS, timeout=SECONDS)) as client:
 
             def beat(beat: Beat) -> bool:
                 key = rows[beat.member]

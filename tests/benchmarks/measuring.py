@@ -1,15 +1,16 @@
 """What a piece of work costs: seconds of CPU of this process and of a server's, round by round, as ratios."""
 
 import gc
-import os
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import TypeVar
 
-TICKS = os.sysconf("SC_CLK_TCK")
+SCHEDULED = 2
+"""Of the clocks that Linux has for a process: what the scheduler counted, in nanoseconds."""
 
 T = TypeVar("T")
 
@@ -20,6 +21,9 @@ class Cost:
 
     client: float
     server: float
+
+    def __add__(self, other: "Cost") -> "Cost":
+        return Cost(self.client + other.client, self.server + other.server)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,26 +38,44 @@ class Comparison:
 
 
 def rounds(
-    prepare: Callable[[], T], ours: Callable[[T], None], bare: Callable[[T], None], *, count: int, server: int | None
+    prepare: Callable[[], T],
+    ours: Callable[[T], None],
+    bare: Callable[[T], None],
+    *,
+    count: int,
+    slices: int,
+    server: int | None,
 ) -> Iterator[tuple[Cost, Cost]]:
-    """Ours and bare in turn, each on what was prepared for it; the first of both warms up and is no round."""
+    """What ours and bare cost in each round: in thin slices by turns, each on what was prepared for it, so that what
+    else a machine does meets both. The first round warms up and is none.
+    """
     for number in range(count + 1):
-        pair = _cost(ours, prepare(), server=server), _cost(bare, prepare(), server=server)
+        costs = {ours: Cost(0.0, 0.0), bare: Cost(0.0, 0.0)}
+        for turn in range(slices):
+            for work in (ours, bare) if turn % 2 else (bare, ours):
+                costs[work] += _cost(work, prepare(), server=server)
         if number:
-            yield pair
+            yield costs[ours], costs[bare]
 
 
 def _cost(work: Callable[[T], None], prepared: T, *, server: int | None) -> Cost:
     gc.collect()
-    served, used = _served(server), time.process_time()
+    before, used = _served(server), time.process_time()
     work(prepared)
     used = time.process_time() - used
-    return Cost(used, _served(server) - served)
+    served = sum(seconds - before.get(pid, 0.0) for pid, seconds in _served(server).items())
+    return Cost(used, served)
 
 
-def _served(server: int | None) -> float:
-    """Seconds of CPU that a process, its threads and all its descendants have used, ended ones among them."""
-    return 0.0 if server is None else sum(_ticks(pid) for pid in _family(server)) / TICKS
+def _served(server: int | None) -> dict[int, float]:
+    """Seconds of CPU that a process and each of its descendants have used, with all threads. One that ends in between
+    (a database's housekeeping) takes its own along; those that serve stay, as both sides keep their connections.
+    """
+    found: dict[int, float] = {}
+    for pid in () if server is None else _family(server):
+        with suppress(OSError):  # it has ended
+            found[pid] = _used(pid)
+    return found
 
 
 def compared(ours: list[float], bare: list[float]) -> Comparison:
@@ -61,14 +83,15 @@ def compared(ours: list[float], bare: list[float]) -> Comparison:
     return Comparison(median(ours), median(bare), median(ratios), min(ratios), max(ratios))
 
 
-def _family(pid: int) -> Iterator[int]:
-    yield pid
-    for task in Path(f"/proc/{pid}/task").iterdir():
-        for child in (task / "children").read_text(encoding="ascii").split():
-            yield from _family(int(child))
+def _family(pid: int) -> list[int]:
+    found = [pid]
+    with suppress(OSError):  # it has ended
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            for child in (task / "children").read_text(encoding="ascii").split():
+                found += _family(int(child))
+    return found
 
 
-def _ticks(pid: int) -> int:
-    """utime, stime, cutime and cstime: fields 14 to 17 of /proc/<pid>/stat (man 5 proc)."""
-    stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
-    return sum(int(field) for field in stat.rpartition(")")[2].split()[14 - 3 : 17 - 3 + 1])
+def _used(pid: int) -> float:
+    """By the process's own clock (man 3 clock_getcpuclockid), since /proc counts in hundredths of a second alone."""
+    return time.clock_gettime((~pid << 3) | SCHEDULED)

@@ -15,11 +15,13 @@ from pathlib import Path
 import pytest
 from servicegroup.__main__ import main
 from servicegroup.model import Beat, GroupKey
-from servicegroup.store import InvalidStore, Store, StoreUnavailable, open_store, tables
+from servicegroup.store import InvalidStore, Store, StoreUnavailable, kept, open_store, tables
+from servicegroup.store import server as server_module
+from servicegroup.store.database import DatabaseStore
 from servicegroup.store.opening import Opening
 from servicegroup.store.schema import members as member_table
 from servicegroup.store.server import open_server
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, event, update
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.contract.calls import BEAT, CALLS, HEADER, KEY, SHORT, SLOW_MACHINE, TIMEOUT, UP, WRITES
@@ -79,6 +81,44 @@ def members(store: Store) -> set[str]:
 
 def beat(store: Store, sequence: int, *, timeout: float = TIMEOUT) -> bool:
     return store.beat(KEY, replace(BEAT, sequence=sequence), timeout=timeout).owned
+
+
+# Connections.
+
+
+@contextmanager
+def counting(server: Server) -> Iterator[tuple[Store, list[None]]]:
+    """A store, and an entry for each connection that its calls opened."""
+    opening, opened = open_server(server.url()), list[None]()
+    event.listen(opening.pooled, "connect", lambda *_: opened.append(None))
+    with closing(DatabaseStore(opening, store_id="one")) as store:
+        yield store, opened
+
+
+@pytest.mark.parametrize("seconds", [kept.KEPT_SECONDS, 0.0], ids=["kept", "renewed"])
+def test_calls_of_all_kinds_share_one_connection(
+    server: Server, monkeypatch: pytest.MonkeyPatch, seconds: float
+) -> None:
+    """Ten thousand agents with two each would be more than a server bears."""
+    monkeypatch.setattr(kept, "KEPT_SECONDS", seconds)
+    with counting(server) as (store, opened):
+        for sequence in (2, 3):
+            store.join(KEY, BEAT, timeout=TIMEOUT)
+            assert beat(store, sequence)
+            assert members(store) == {"node-1"}
+            store.record(KEY, timeout=TIMEOUT)
+
+    assert len(opened) == 1
+
+
+def test_a_connection_that_rested_for_too_long_is_not_trusted(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    with counting(server) as (store, opened):
+        store.join(KEY, BEAT, timeout=TIMEOUT)
+        assert beat(store, 2)
+        monkeypatch.setattr(server_module, "IDLE_SECONDS", -1.0)
+        assert beat(store, 3)
+
+    assert len(opened) == 2
 
 
 # Standing still.

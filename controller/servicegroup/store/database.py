@@ -35,7 +35,7 @@ from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavai
 from servicegroup.store.batch import Asked, latest, owner
 from servicegroup.store.garbage import uncollected
 from servicegroup.store.opening import Opening
-from servicegroup.store.rows import MICROSECONDS, Row, Text, text
+from servicegroup.store.rows import AT_ONCE, MICROSECONDS, Row, Text, text
 from servicegroup.store.rows import facts as facts_of
 from servicegroup.store.schema import (
     ServerClock,
@@ -134,12 +134,16 @@ class DatabaseStore:
     def _facts(self, key: GroupKey, cursor: Cursor) -> tuple[Fact, ...]:
         sql = self._sql()
         sql.facts.run(cursor, {"of_group": self._key(key)})
+        facts: list[Fact] = []
+        wrong: list[str] = []
         with uncollected():
-            rows = cursor.fetchall()
-            facts, wrong = facts_of(rows, texts=sql.texts)
+            while rows := cursor.fetchmany(AT_ONCE):
+                some, others = facts_of(rows, texts=sql.texts)
+                facts += some
+                wrong += others
         if wrong and not self._warned:
             self._warned = True
-            left_out = f"{len(wrong)} of {len(rows)} rows are left out, since they are no member's"
+            left_out = f"{len(wrong)} of {len(facts) + len(wrong)} rows are left out, since they are no member's"
             LOGGER.warning(
                 "store %s: group %s: %s; the first: %s; said once", self._opening.shown, key, left_out, wrong[0]
             )

@@ -4,9 +4,7 @@ A variable of the context and no parameter, since a pool and a database's driver
 """
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
+from contextvars import ContextVar, Token
 
 OUTSIDE = 1.0
 """Seconds for what happens outside of any call: the farewell to a server when a store is closed."""
@@ -14,13 +12,17 @@ OUTSIDE = 1.0
 _END: ContextVar[float | None] = ContextVar("servicegroup_end_of_call", default=None)
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    token = _END.set(time.monotonic() + seconds)
-    try:
-        yield
-    finally:
-        _END.reset(token)
+class within:  # noqa: N801 - read as `with within(seconds):`; a generator would cost each beat more
+    __slots__ = ("_seconds", "_token")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        self._token: Token[float | None] = _END.set(time.monotonic() + self._seconds)
+
+    def __exit__(self, *_: object) -> None:
+        _END.reset(self._token)
 
 
 def remaining() -> float:

@@ -8,25 +8,24 @@ told that its row is gone.
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import NamedTuple
 
 from servicegroup.model import Beat, Receipt, State
 from servicegroup.store.mc_address import Address
 from servicegroup.store.mc_connection import Connection
-from servicegroup.store.mc_document import Head, decode_head
+from servicegroup.store.mc_document import Terms, decode_terms
 from servicegroup.store.mc_group import enlist
 from servicegroup.store.mc_servers import Servers
-from servicegroup.store.mc_wire import TTL, Item, Row, age, decode_row, encode_row, key, newest
+from servicegroup.store.mc_wire import TTL, Item, Row, decode_row, encode_row, key, newest
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """What one server holds for a member: its row (None: absent, or not ours) and the group's head."""
+class _Found(NamedTuple):
+    """What one server holds for a member: its row (None: absent, or not ours) and the terms of the group's head."""
 
     item: Item | None
     row: Row | None
-    head: Head | None
-    head_age: float
+    terms: Terms | None
 
 
 class AgentSide:
@@ -48,7 +47,7 @@ class AgentSide:
             while True:
                 if first:
                     term = max(term, 1 + (0 if row is None else row.term))
-                elif row is not None and row.beat.incarnation != beat.incarnation and row.term > term:
+                elif row is not None and row.incarnation != beat.incarnation and row.term > term:
                     break  # another joined after us
                 if _put(connection, group, beat, term=term, over=item):
                     before = row if first and row is not None else before
@@ -60,7 +59,7 @@ class AgentSide:
             self._enlist(address, connection, group, beat.member, found[address])
 
         self._servers.each(claim, deadline=deadline, among=found)
-        displaced = before is not None and before.beat.incarnation != beat.incarnation
+        displaced = before is not None and before.incarnation != beat.incarnation
         return Receipt(True, _interval(found), before.holder if displaced and before is not None else None)
 
     def beat(self, group: str, beat: Beat, *, timeout: float) -> Receipt:
@@ -72,28 +71,32 @@ class AgentSide:
             return Receipt(False, interval)
         if not _owns(row, beat):
             return Receipt(False, interval, row.holder)
-        if beat.sequence <= row.beat.sequence:
+        if beat.sequence <= row.sequence:
             return Receipt(True, interval)
-        planned = Row(beat, row.term, 0.0, 0)
+        term = row.term
         stamps = self._servers.each(
-            lambda address, connection: self._stamp(address, connection, group, planned, found[address]),
+            lambda address, connection: self._stamp(
+                address, connection, group, beat=beat, term=term, found=found[address]
+            ),
             deadline=deadline,
             among=found,
         )
         other = newest(one for one in stamps.values() if one is not None)
         return Receipt(other is None, interval, None if other is None else other.holder)
 
-    def _stamp(self, address: Address, connection: Connection, group: str, planned: Row, found: _Found) -> Row | None:
+    def _stamp(
+        self, address: Address, connection: Connection, group: str, *, beat: Beat, term: int, found: _Found
+    ) -> Row | None:
         """Write the row; the one that came before us, if it is another's or was left."""
-        beat, item, row = planned.beat, found.item, found.row
+        item, row = found.item, found.row
         absent = row is None
-        while row is None or not (row.beat.incarnation == beat.incarnation and row.beat.sequence >= beat.sequence):
-            if row is not None and not _owns(row, beat) and newest((row, planned)) is row:
+        while row is None or not (row.incarnation == beat.incarnation and row.sequence >= beat.sequence):
+            if row is not None and not _owns(row, beat) and newest((row, Row.planned(beat, term=term))) is row:
                 return row
-            if _put(connection, group, beat, term=planned.term, over=item):
+            if _put(connection, group, beat, term=term, over=item):
                 break
             item, row = _row(connection, group, beat.member)
-        if row is not None and row.beat.incarnation == beat.incarnation and row.beat.state is State.LEFT:
+        if row is not None and row.incarnation == beat.incarnation and row.state is State.LEFT:
             return row
         if absent:
             self._listed.pop((address, group, beat.member), None)
@@ -123,20 +126,19 @@ class AgentSide:
 
         def look(_address: Address, connection: Connection) -> _Found:
             item, head = connection.fetch(keys)
-            row, known = decode_row(item, group=group, member=member), decode_head(head, group=group)
-            return _Found(item, row, known, age(head) if known is not None and head is not None else 0.0)
+            return _Found(item, decode_row(item, group=group, member=member), decode_terms(head, group=group))
 
         return self._servers.each(look, deadline=deadline)
 
     def _enlist(self, address: Address, connection: Connection, group: str, member: str, found: _Found) -> None:
         """Write the name into the inbox, unless that was done since names could last be lost."""
-        lineage = "" if found.head is None else found.head.lineage
+        lineage = "" if found.terms is None else found.terms.lineage
         if self._listed.get((address, group, member)) != lineage and enlist(connection, group, member):
             self._listed[address, group, member] = lineage
 
 
 def _owns(row: Row, beat: Beat) -> bool:
-    return row.beat.incarnation == beat.incarnation and row.beat.state is not State.LEFT
+    return row.incarnation == beat.incarnation and row.state is not State.LEFT
 
 
 def _row(connection: Connection, group: str, member: str) -> tuple[Item | None, Row | None]:
@@ -153,5 +155,5 @@ def _put(connection: Connection, group: str, beat: Beat, *, term: int, over: Ite
 
 def _interval(found: Mapping[Address, _Found]) -> float | None:
     """The group's, as the youngest head has it."""
-    heads = [(one.head_age, -one.head.header.publication, one.head) for one in found.values() if one.head is not None]
-    return min(heads, key=lambda one: one[:2])[2].header.policy.interval if heads else None
+    heads = [one.terms for one in found.values() if one.terms is not None]
+    return min(heads, key=lambda terms: (terms.age, -terms.publication)).interval if heads else None

@@ -5,6 +5,7 @@ Two things of pymemcache 4.0.0 are mended here. Its timeout starts again with ea
 are read by their own lengths, which also bears a value that looks like an answer.
 """
 
+import re
 import socket
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,6 +23,9 @@ BATCH = 500
 
 PIECE = 65536
 
+VALUE = re.compile(rb"VA (\d+) t(-?\d+) c(\d+)\r\n")
+"""What comes before a value that was asked for with `v t c`."""
+
 
 class Connection(Client):  # type: ignore[misc] # pymemcache's class has no types
     def __init__(self, address: Address, *, secure: Secure | None = None) -> None:
@@ -35,6 +39,10 @@ class Connection(Client):  # type: ignore[misc] # pymemcache's class has no type
         if left <= 0:
             raise TimeoutError("no answer in time")
         return left
+
+    def check_key(self, key: str, key_prefix: bytes = b"") -> bytes:
+        """Keys of ours are hashes: there is nothing to check."""
+        return key_prefix + key.encode("ascii")
 
     def _connect(self) -> None:
         self.close()
@@ -56,74 +64,62 @@ class Connection(Client):  # type: ignore[misc] # pymemcache's class has no type
 
     def fetch(self, keys: Sequence[str]) -> list[Item | None]:
         """The items of many keys, in their order."""
-        return [item for _, item in self._meta([_mg(key, b"v t c") for key in keys])]
+        answers = self._meta([b"mg %s v t c" % key.encode("ascii") for key in keys])
+        return [answer if isinstance(answer, Item) else None for answer in answers]
 
     def touch_all(self, keys: Sequence[str], *, expire: int) -> list[bool]:
         """Which keys there are; each of them expires so much later."""
-        return [there for there, _ in self._meta([_mg(key, b"T%d" % expire) for key in keys])]
+        return [answer is True for answer in self._meta([b"mg %s T%d" % (key.encode("ascii"), expire) for key in keys])]
 
     def delete_as_read(self, items: Iterable[tuple[str, int]]) -> list[bool]:
         """Which items were still as they were read, by their words for a cas; those are gone now."""
-        return [gone for gone, _ in self._meta([b"md %s C%d" % (key.encode("ascii"), cas) for key, cas in items])]
+        deletions = [b"md %s C%d" % (key.encode("ascii"), cas) for key, cas in items]
+        return [answer is True for answer in self._meta(deletions)]
 
-    def _meta(self, commands: Sequence[bytes]) -> Iterator[tuple[bool, Item | None]]:
-        for start in range(0, len(commands), BATCH):
-            try:
-                yield from self._exchange(commands[start : start + BATCH])
-            except BaseException:
-                self.close()  # half an answer may be on its way
-                raise
+    def _meta(self, commands: Sequence[bytes]) -> list[Item | bool]:
+        """The answers: an item where a value was asked for, else whether it was done."""
+        answers: list[Item | bool] = []
+        try:
+            for start in range(0, len(commands), BATCH):
+                batch = commands[start : start + BATCH]
+                if self.sock is None:
+                    self._connect()
+                self.sock.sendall(b"\r\n".join(batch) + b"\r\n")
+                answers += self._answers(len(batch))
+        except BaseException:
+            self.close()  # half an answer may be on its way
+            raise
+        return answers
 
-    def _exchange(self, commands: Sequence[bytes]) -> list[tuple[bool, Item | None]]:
-        if self.sock is None:
-            self._connect()
-        self.sock.sendall(b"".join(command + b"\r\n" for command in commands))
-        answers = _Answers(self.sock)
-        return [answers.next() for _ in commands]
+    def _answers(self, count: int) -> Iterator[Item | bool]:
+        buffer, at = b"", 0
+        while count:
+            if value := VALUE.match(buffer, at):
+                size, remaining, cas = map(int, value.groups())
+                start = value.end()
+                if start + size + 2 <= len(buffer):
+                    yield Item(buffer[start : start + size], remaining, cas)
+                    at = start + size + 2
+                    count -= 1
+                    continue
+            elif (end := buffer.find(b"\r\n", at)) >= 0:
+                yield _done(buffer[at:end])
+                at = end + 2
+                count -= 1
+                continue
+            buffer, at = buffer[at:] + self._piece(), 0
 
-
-def _mg(key: str, flags: bytes) -> bytes:
-    return b"mg %s %s" % (key.encode("ascii"), flags)
-
-
-class _Answers:
-    """Answers to `mg` and `md`, one after the other, from a stream of pieces."""
-
-    def __init__(self, sock: Timed) -> None:
-        self._sock = sock
-        self._buffer = bytearray()
-        self._at = 0
-
-    def next(self) -> tuple[bool, Item | None]:
-        word, *rest = self._line().split()
-        if word in (b"EN", b"NF", b"EX"):  # none of that key; the same, of a deletion; or another than was read
-            return False, None
-        if word == b"HD":
-            return True, None
-        if word != b"VA":
-            raise MemcacheServerError(b" ".join([word, *rest])[:200])
-        value = self._take(int(rest[0]))
-        flags = {flag[:1]: int(flag[1:]) for flag in rest[1:]}
-        return True, Item(value, flags[b"t"], flags[b"c"])
-
-    def _line(self) -> bytes:
-        while (end := self._buffer.find(b"\r\n", self._at)) < 0:
-            self._more()
-        line = bytes(self._buffer[self._at : end])
-        self._at = end + 2
-        if not line.strip():
-            raise MemcacheServerError(b"an empty line")
-        return line
-
-    def _take(self, size: int) -> bytes:
-        while len(self._buffer) < self._at + size + 2:
-            self._more()
-        value = bytes(self._buffer[self._at : self._at + size])
-        self._at += size + 2
-        return value
-
-    def _more(self) -> None:
-        piece = self._sock.recv(PIECE)
+    def _piece(self) -> bytes:
+        piece: bytes = self.sock.recv(PIECE)
         if not piece:
             raise MemcacheUnexpectedCloseError
-        self._buffer += piece
+        return piece
+
+
+def _done(line: bytes) -> bool:
+    word = line[:2]
+    if word == b"HD":
+        return True
+    if word in (b"EN", b"NF", b"EX"):  # none of that key; the same, of a deletion; or another than was read
+        return False
+    raise MemcacheServerError(line[:200] or b"an empty line")

@@ -15,12 +15,12 @@ import re
 import secrets
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from servicegroup.liveness import Published
 from servicegroup.model import InvalidName, Policy, Reason, Verdict, check_member
 from servicegroup.record import Header
-from servicegroup.store.mc_wire import Item, dump, load, number, span, text, whole
+from servicegroup.store.mc_wire import Item, age, dump, load, number, span, text, whole
 
 Entries = Mapping[str, Published | None]
 
@@ -41,6 +41,15 @@ class Head:
     inbox: str
     chunks: tuple[str, ...]
     old: tuple[str, ...]
+
+
+class Terms(NamedTuple):
+    """What an agent needs of a head, with each beat."""
+
+    interval: float
+    publication: int
+    lineage: str
+    age: float
 
 
 def word() -> str:
@@ -72,6 +81,22 @@ def decode_head(item: Item | None, *, group: str) -> Head | None:
         )
         chunks, old = (tuple(text(one) for one in found[field]) for field in ("chunks", "old"))
         return Head(header, text(found["nonce"]), text(found["lineage"]), text(found["inbox"]), chunks, old)
+    except (ValueError, TypeError, LookupError):
+        return None
+
+
+def decode_terms(item: Item | None, *, group: str) -> Terms | None:
+    """None for what is absent or not ours."""
+    if item is None:
+        return None
+    try:
+        found = load(item.value)
+        if found["g"] != group:
+            return None
+        header = found["header"]
+        return Terms(
+            span(header["policy"]["interval"]), whole(header["publication"]), text(found["lineage"]), age(item)
+        )
     except (ValueError, TypeError, LookupError):
         return None
 

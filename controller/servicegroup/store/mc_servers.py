@@ -40,6 +40,9 @@ class _Standing:
     failures: int = 0
     rests_until: float = 0.0
 
+    def rests(self, now: float) -> bool:
+        return self.failures > 0 and self.rests_until > now
+
 
 class Servers:
     def __init__(self, location: Location) -> None:
@@ -50,6 +53,7 @@ class Servers:
         self._lock = threading.Lock()
         self._standing: dict[Address, _Standing] = {}
         self._resolved: dict[Address, tuple[Address, ...]] = {}
+        self._known: list[tuple[Address, _Standing]] = []
         self._look_again = float("-inf")
 
     def each(
@@ -63,19 +67,17 @@ class Servers:
         """What each server said that answered. Raises StoreUnavailable when none did; `fresh` connects anew."""
         found: dict[Address, T] = {}
         failed: dict[Address, str] = {}
-        servers = [one for one in self._addresses(deadline, failed) if among is None or one in among]
-        count = len(servers)
-        share = (deadline - time.monotonic()) / (count + 1 if count > 1 else 1)
-        now = time.monotonic()
-        serving = [one for one in servers if not self._at(one).failures]
-        due = [one for one in servers if self._at(one).failures and self._at(one).rests_until <= now]
-        resting = [one for one in servers if one not in serving and one not in due]
-        for one in (*serving, *due, *resting):
-            if found and one in resting:
+        servers = self._in_order(deadline, failed)
+        if among is not None:
+            servers = [pair for pair in servers if pair[0] in among]
+        count, now = len(servers), time.monotonic()
+        share = (deadline - now) / (count + 1 if count > 1 else 1)
+        for one, standing in servers:
+            if found and standing.rests(now):
                 break
-            until = time.monotonic() + (share / 4 if found and one in due else share)
+            until = time.monotonic() + (share / 4 if found and standing.failures else share)
             try:
-                found[one] = self._ask(one, do, until=min(deadline, until), fresh=fresh)
+                found[one] = self._ask(one, standing, do, until=min(deadline, until), fresh=fresh)
             except (OSError, MemcacheError, ValueError, LookupError) as error:
                 # ValueError, LookupError: an answer that is not memcached's.
                 failed[one] = _cause(error)
@@ -96,31 +98,37 @@ class Servers:
         for connection in idle:
             connection.close()
 
-    def _at(self, one: Address) -> _Standing:
-        with self._lock:
-            return self._standing.setdefault(one, _Standing())
-
-    def _addresses(self, deadline: float, failed: dict[Address, str]) -> list[Address]:
-        """All servers, in an order that every process has: the first that serves decides who joined last."""
-        now = time.monotonic()
+    def _in_order(self, deadline: float, failed: dict[Address, str]) -> list[tuple[Address, _Standing]]:
+        """All servers, in an order that every process has: the first that serves decides who joined last. Behind those
+        that serve are those to be asked again, and at last those that are left alone while another answers.
+        """
         missing = len(self._resolved) < len(self._named)
-        troubled = any(self._at(one).failures for found in list(self._resolved.values()) for one in found)
-        if missing or (troubled and now >= self._look_again):
-            self._look_again = now + RESOLVE_EVERY
-            for name in self._named:
-                try:
-                    found = resolve(name, timeout=max(0.0, deadline - time.monotonic()) / 2)
-                except OSError as error:
-                    failed[name] = f"its name cannot be resolved ({_cause(error)})"
-                else:
-                    with self._lock:
-                        self._resolved[name] = found
-        with self._lock:
-            ordered = (one for name in self._named for one in self._resolved.get(name, ()))
-            return list(dict.fromkeys(ordered))
+        if not missing and not any(standing.failures for _, standing in self._known):
+            return self._known
+        self._resolve_again(deadline, failed, at_once=missing)
+        now = time.monotonic()
+        return sorted(self._known, key=lambda pair: (pair[1].rests(now), pair[1].failures > 0))
 
-    def _ask(self, one: Address, do: Callable[[Address, Connection], T], *, until: float, fresh: bool) -> T:
-        standing = self._at(one)
+    def _resolve_again(self, deadline: float, failed: dict[Address, str], *, at_once: bool) -> None:
+        now = time.monotonic()
+        if not at_once and now < self._look_again:
+            return
+        self._look_again = now + RESOLVE_EVERY
+        for name in self._named:
+            try:
+                found = resolve(name, timeout=max(0.0, deadline - time.monotonic()) / 2)
+            except OSError as error:
+                failed[name] = f"its name cannot be resolved ({_cause(error)})"
+            else:
+                with self._lock:
+                    self._resolved[name] = found
+        with self._lock:
+            ordered = dict.fromkeys(one for name in self._named for one in self._resolved.get(name, ()))
+            self._known = [(one, self._standing.setdefault(one, _Standing())) for one in ordered]
+
+    def _ask(
+        self, one: Address, standing: _Standing, do: Callable[[Address, Connection], T], *, until: float, fresh: bool
+    ) -> T:
         connection = (None if fresh else self._idle(standing)) or Connection(one, secure=self._secure)
         connection.deadline = until
         try:

@@ -7,6 +7,9 @@ from collections.abc import Callable
 
 from servicegroup.store.mc_tls import Secure
 
+SLACK = 0.01
+"""Seconds that a wait may end too late: to tell the socket each of them anew costs a part of each beat."""
+
 
 class Timed:
     """A connected socket, plain or by TLS; `left` says how many seconds the call in progress has."""
@@ -16,9 +19,12 @@ class Timed:
         self._left = left
         self._secure = secure
         self._answered = False
+        self._bound = float("inf")
+        self._looking = select.poll()
+        self._looking.register(sock, select.POLLIN)
 
     def recv(self, size: int) -> bytes:
-        self._sock.settimeout(self._left())
+        self._end_in_time()
         try:
             piece = self._sock.recv(size)
         except ssl.SSLError as error:
@@ -35,7 +41,7 @@ class Timed:
         return piece
 
     def sendall(self, data: bytes) -> None:
-        self._sock.settimeout(self._left())
+        self._end_in_time()
         try:
             self._sock.sendall(data)
         except TimeoutError:
@@ -46,21 +52,26 @@ class Timed:
                 raise ConnectionError("it closed the connection") from None
             raise
 
+    def _end_in_time(self) -> None:
+        left = self._left()
+        if not -SLACK < self._bound - left < SLACK:
+            self._sock.settimeout(left)
+            self._bound = left
+
     @property
     def quiet(self) -> bool:
         """Whether nothing waits to be read: neither a farewell nor what nobody asked for.
 
         By TLS a server sends session tickets and new keys when it likes. They are taken in here, and are no answer.
         """
-        look = select.poll()
-        look.register(self._sock, select.POLLIN)
         if not isinstance(self._sock, ssl.SSLSocket):
-            return not look.poll(0)
+            return not self._looking.poll(0)
         if self._sock.pending():
             return False
-        return not look.poll(0) or self._only_tickets()
+        return not self._looking.poll(0) or self._only_tickets()
 
     def _only_tickets(self) -> bool:
+        self._bound = float("inf")
         self._sock.settimeout(0.0)
         try:
             self._sock.recv(1)

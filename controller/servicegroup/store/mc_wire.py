@@ -12,8 +12,8 @@ import hashlib
 import json
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Any
+from functools import lru_cache
+from typing import Any, NamedTuple, Self
 
 from servicegroup.model import SIGHT_INTERVALS, Beat, Fact, Holder, State
 
@@ -27,42 +27,62 @@ LONGEST_ROW = 4096
 TICK = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
-    """What a server holds under a key: seconds until it expires (-1: never) and the word for a cas."""
+KEYS = 65536
+"""Keys that are remembered: an operator asks for the same ten thousand in each pass."""
+
+STATES = {str(state): state for state in State}
+
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+_DECODER = json.JSONDecoder()
+
+
+class Item(NamedTuple):
+    """What a server holds under a key: seconds until it expires (-1: never) and the word for a cas.
+
+    A tuple, as `Row` is: one of each is made for each member in each pass.
+    """
 
     value: bytes
     remaining: int
     cas: int
 
 
+@lru_cache(KEYS)
 def key(kind: str, *names: str) -> str:
     text = json.dumps([kind, *names])
     return f"sg1:{kind}:{hashlib.sha256(text.encode()).hexdigest()}"
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A member's row on one server. `term` counts its owners, so that of two the later is known on any server."""
+class Row(NamedTuple):
+    """A member's row on one server: first what makes a fact. `term` counts its owners, so that of two the later is
+    known on any server.
+    """
 
-    beat: Beat
-    term: int
+    member: str
+    incarnation: str
+    sequence: int
+    interval: float
+    state: State
     age: float
+    term: int
     cas: int
+
+    @classmethod
+    def planned(cls, beat: Beat, *, term: int) -> Self:
+        """As it will be when it is written."""
+        return cls(beat.member, beat.incarnation, beat.sequence, beat.interval, beat.state, 0.0, term, 0)
 
     @property
     def holder(self) -> Holder:
-        return Holder(self.beat.incarnation, self.beat.sequence, self.beat.state)
+        return Holder(self.incarnation, self.sequence, self.state)
 
     @property
     def rank(self) -> tuple[int, str, bool, int]:
         """Which of two rows was written later; no beat is later than the leave of its incarnation."""
-        beat = self.beat
-        return self.term, beat.incarnation, beat.state is State.LEFT, beat.sequence
+        return self.term, self.incarnation, self.state is State.LEFT, self.sequence
 
     def fact(self) -> Fact:
-        beat = self.beat
-        return Fact(beat.member, beat.incarnation, beat.sequence, beat.interval, beat.state, self.age)
+        return Fact._make(self[: len(Fact._fields)])
 
 
 def newest(rows: Iterable[Row]) -> Row | None:
@@ -72,7 +92,9 @@ def newest(rows: Iterable[Row]) -> Row | None:
     written. So those written within C are compared by rank, and only where there is none the youngest counts.
     """
     rows = tuple(rows)
-    alive = [row for row in rows if row.age <= SIGHT_INTERVALS * row.beat.interval + TICK]
+    if len(rows) == 1:
+        return rows[0]
+    alive = [row for row in rows if row.age <= SIGHT_INTERVALS * row.interval + TICK]
     if alive:
         return max(alive, key=lambda row: (row.rank, -row.age))
     return min(rows, key=lambda row: row.age, default=None)
@@ -105,30 +127,43 @@ def decode_row(item: Item | None, *, group: str, member: str) -> Row | None:
         return None
     try:
         found = load(item.value)
-        if (found["g"], found["m"]) != (group, member):
+        if found["g"] != group or found["m"] != member:
             return None
-        beat = Beat(member, text(found["i"]), count(found["s"]), span(found["p"]), State(found["t"]))
-        return Row(beat, count(found["n"]), age(item), item.cas)
+        return Row(
+            member,
+            text(found["i"]),
+            count(found["s"]),
+            span(found["p"]),
+            STATES.get(found["t"]) or State(found["t"]),
+            age(item),
+            count(found["n"]),
+            item.cas,
+        )
     except (ValueError, TypeError, LookupError):
         return None
 
 
 def dump(value: Any) -> bytes:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False).encode()
+    return _ENCODER.encode(value).encode()
 
 
 def load(value: bytes) -> Any:
     """Raises ValueError."""
+    said = value.decode()
     try:
-        return json.loads(value)
+        found, end = _DECODER.raw_decode(said)
     except RecursionError:  # a value of brackets alone
         raise ValueError("nested too deeply") from None
+    if end != len(said):
+        raise ValueError("more than one value")
+    return found
 
 
 def text(found: Any) -> str:
     if not isinstance(found, str):
         raise TypeError("no text")
-    found.encode()  # half a character, which JSON can hold and nobody could show, is a ValueError
+    if not found.isascii():
+        found.encode()  # half a character, which JSON can hold and nobody could show, is a ValueError
     return found
 
 
@@ -139,9 +174,9 @@ def whole(found: Any) -> int:
 
 
 def count(found: Any) -> int:
-    if whole(found) < 0:
-        raise ValueError("a count below 0")
-    return int(found)
+    if type(found) is not int or not 0 <= found < 2**63:
+        raise TypeError("no count")
+    return found
 
 
 def number(found: Any) -> float:
@@ -152,6 +187,6 @@ def number(found: Any) -> float:
 
 def span(found: Any) -> float:
     """Seconds that pass: none or less would be beats without a pause."""
-    if number(found) <= 0.0:
-        raise ValueError("no time at all")
+    if type(found) not in (int, float) or not 0.0 < found < math.inf:
+        raise TypeError("no time at all")
     return float(found)

@@ -17,13 +17,14 @@ from servicegroup.model import Beat, Fact, GroupKey, Health, Old, Reading, Recei
 from servicegroup.record import Header, Record
 from servicegroup.store.base import CANARY_SECONDS
 from servicegroup.store.batch import Asked, one_by_one
+from servicegroup.store.garbage import uncollected
 from servicegroup.store.mc_address import Address, parse
 from servicegroup.store.mc_agent import AgentSide
 from servicegroup.store.mc_connection import Connection
 from servicegroup.store.mc_epoch import Epoch, Life, following
 from servicegroup.store.mc_publishing import Publications, publication_of
 from servicegroup.store.mc_servers import Servers
-from servicegroup.store.mc_wire import Item, Row, decode_row, newest
+from servicegroup.store.mc_wire import Item, decode_row, newest
 from servicegroup.store.mc_wire import key as hashed
 
 AT_ONCE = 8
@@ -129,7 +130,7 @@ class MemcachedStore:
                 [
                     (name, row.cas)
                     for old, name, row in rows
-                    if row is not None and (row.beat.incarnation, row.beat.sequence) == (old.incarnation, old.sequence)
+                    if row is not None and (row.incarnation, row.sequence) == (old.incarnation, old.sequence)
                 ]
             )
 
@@ -159,13 +160,10 @@ class MemcachedStore:
 
 def _facts(pairs: list[tuple[str, str]], servers: list[list[Item | None]]) -> dict[str, list[Fact]]:
     facts: dict[str, list[Fact]] = {}
-    for (group, member), items in zip(pairs, zip(*servers, strict=True), strict=True):
-        row = newest(_rows(items, group=group, member=member))
-        if row is not None:
-            facts.setdefault(group, []).append(row.fact())
+    with uncollected():
+        for (group, member), items in zip(pairs, zip(*servers, strict=True), strict=True):
+            rows = [decode_row(item, group=group, member=member) for item in items]
+            row = newest(row for row in rows if row is not None)
+            if row is not None:
+                facts.setdefault(group, []).append(row.fact())
     return facts
-
-
-def _rows(items: Iterable[Item | None], *, group: str, member: str) -> list[Row]:
-    found = (decode_row(item, group=group, member=member) for item in items)
-    return [row for row in found if row is not None]

@@ -6,7 +6,7 @@ What goes wrong in a call is StoreUnavailable, with the store's address and with
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from itertools import count
 from typing import TypeVar
@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from servicegroup.store.base import StoreUnavailable
 from servicegroup.store.deadline import remaining, within
+from servicegroup.store.kept import Kept, Lent
 from servicegroup.store.statements import Cursor
 from servicegroup.store.trouble import passing, sentence
 
@@ -30,12 +31,13 @@ FIRST_PAUSE = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """`pooled` serves the calls, `fresh` connects anew each time (the canary's way), `shown` is the address without
-    secrets. `begin` starts a transaction, `deadline` (None: connections know it themselves) bounds the statements
-    of a connection; both with the call's milliseconds as `{}`.
+    """`pooled` serves the calls, `kept` has a connection of it for the brief ones, `fresh` connects anew each time (the
+    canary's way), `shown` is the address without secrets. `begin` starts a transaction, `deadline` (None: connections
+    know it themselves) bounds the statements of a connection; both with the call's milliseconds as `{}`.
     """
 
     pooled: Engine
+    kept: Kept
     fresh: Engine
     shown: str
     begin: str
@@ -73,32 +75,44 @@ class Opening:
         raise AssertionError("unreachable: the loop ends by an answer or an error")
 
     def _directly(self, work: Brief[T]) -> T:
-        connection = self.pooled.raw_connection()
+        lent = self.kept.take()
         try:
-            with closing(connection.cursor()) as cursor:  # left open, SQLite's would hold on to what it read
-                if self.deadline is not None:
-                    cursor.execute(self.deadline.format(_milliseconds()))
-                return work(cursor)
+            answer = self._on_cursor(lent, work)
         except self._driver_error as error:
-            if self.pooled.dialect.is_disconnect(error, connection, None):
-                connection.invalidate(error)
+            if self.pooled.dialect.is_disconnect(error, lent.pooled, None):
+                lent.pooled.invalidate(error)
+            lent.pooled.close()
             raise
         except BaseException as error:  # half an answer may be on its way
-            connection.invalidate(error)
+            lent.pooled.invalidate(error)
+            lent.pooled.close()
             raise
+        self.kept.put(lent)
+        return answer
+
+    def _on_cursor(self, lent: Lent, work: Brief[T]) -> T:
+        cursor = lent.driver.cursor()
+        try:
+            if self.deadline is not None and lent.bound != (milliseconds := _milliseconds()):
+                cursor.execute(self.deadline.format(milliseconds))
+                lent.bound = milliseconds
+            return work(cursor)
         finally:
-            connection.close()
+            cursor.close()  # left open, SQLite's would hold on to what it read
 
     @property
     def _driver_error(self) -> type[DBAPIModule.Error]:
         return self.pooled.dialect.loaded_dbapi.Error
 
     def close(self) -> None:
+        self.kept.close()
         self.pooled.dispose()
         self.fresh.dispose()
 
     @contextmanager
     def _connected(self, *, fresh: bool) -> Iterator[Connection]:
+        if not fresh:
+            self.kept.give_back()
         with (self.fresh if fresh else self.pooled).connect() as connection:
             if self.deadline is not None:
                 connection.exec_driver_sql(self.deadline.format(_milliseconds()))

@@ -16,6 +16,7 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from servicegroup.store.address import parse, shown
 from servicegroup.store.base import InvalidStore
+from servicegroup.store.kept import Kept
 from servicegroup.store.opening import Opening
 
 KEPT = 1
@@ -32,8 +33,10 @@ def open_server(url: str) -> Opening:
     """It connects at the first call. Raises InvalidStore."""
     address = parse(url)
     driver = _driver(address)
+    pooled = _pooled(address, driver)
     return Opening(
-        pooled=_pooled(address, driver),
+        pooled=pooled,
+        kept=Kept(pooled, lives=lambda lent: _serves(lent.driver, since=lent.rests_since)),
         fresh=_engine(address, driver, poolclass=NullPool),
         shown=shown(address),
         begin=driver.BEGIN,
@@ -81,14 +84,16 @@ def _pooled(address: URL, driver: ModuleType) -> Engine:
     @event.listens_for(engine, "checkout")
     def _lives(connection: Any, entry: ConnectionPoolEntry, _proxy: Any) -> None:
         since = entry.info.get("rests since")
-        if since is not None and (time.monotonic() - since > IDLE_SECONDS or _closed(connection.fileno())):
+        if since is not None and not _serves(connection, since=since):
             raise DisconnectionError("the server closed it, or it rested for too long")
 
     return engine
 
 
-def _closed(fileno: int) -> bool:
+def _serves(connection: Any, *, since: float) -> bool:
     """A server has nothing to say to a connection at rest but that it is over."""
+    if time.monotonic() - since > IDLE_SECONDS:
+        return False
     poll = select.poll()
-    poll.register(fileno, select.POLLIN)
-    return bool(poll.poll(0))
+    poll.register(connection.fileno(), select.POLLIN)
+    return not poll.poll(0)
