@@ -135,6 +135,11 @@ class Site:
         with urllib.request.urlopen(f"http://{pod['status']['podIP']}:8080/", timeout=30) as answer:
             return bool(answer.status == 200)
 
+    def until_alarm(self, message: str) -> None:
+        """An Event is written after the status that it tells of."""
+        events = self.core.list_namespaced_event
+        until(events, lambda event: event.get("message") == message, what=message, namespace=self.namespace)
+
     def alarms(self) -> list[str]:
         """What the operator has warned of, in the order of its first word."""
         events = self.core.list_namespaced_event(self.namespace).items

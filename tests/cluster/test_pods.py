@@ -31,6 +31,7 @@ def test_a_main_container_that_stops_is_not_running_until_it_runs_again(site: Si
     pod = site.until_ready()
     site.execute(pod, "sh", "-c", "touch /run/main/stopped && kill -INT 1")
     site.until_member("Down", "ServiceNotRunning")
+    site.until_alarm(f"1 member down (ServiceNotRunning): {NODE}")
     assert site.alarms() == [f"MembersDown: 1 member down (ServiceNotRunning): {NODE}"]
     cluster.volume(pod["metadata"]["uid"], "main").joinpath("stopped").unlink()
     site.until_member("Up", "Beating")
@@ -47,6 +48,7 @@ def test_a_main_container_that_hangs_is_unhealthy_until_its_probe_touches_the_fi
     assert state(site.until_pod(lambda _: True, what="the pod"), "main")["state"].keys() == {"running"}
     site.execute(pod, "rm", "/run/main/hung")
     site.until_member("Up", "Beating")
+    site.until_alarm(f"1 member down (ServiceUnhealthy): {NODE}")
     assert site.alarms() == [f"MembersDown: 1 member down (ServiceUnhealthy): {NODE}"]
 
 
