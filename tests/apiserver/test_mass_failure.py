@@ -72,7 +72,8 @@ def test_most_of_a_group_is_held_over_a_restart_and_down_when_a_person_says_so(
         assert status["hold"]["until"] in cluster.condition("Held")["message"]
         cluster.site.end()
         cluster.site.start()
-        until(lambda: cluster.status()["checkedTime"] > status["checkedTime"], why="the new operator judges")
+        agents.join(GroupKey(cluster.site.namespace, "compute"), ["newcomer"], interval=1.0)
+        until(lambda: cluster.verdicts().get("newcomer") == "Up", why="the new operator judges")
         assert cluster.status()["hold"] == status["hold"]
         assert reasons(cluster) == dict.fromkeys(LOST, "MassFailure")
         told = servicegroup("release", f"{cluster.site.namespace}/compute", kubeconfig=admin_kubeconfig)
