@@ -374,7 +374,7 @@ def test_words_of_a_newer_version_are_a_beat_and_a_verdict_all_the_same(store: S
     store.publish(KEY, HEADER, changes={"node-1": UP}, whole=True, timeout=TIMEOUT)
     with closing(sqlite3.connect(path, isolation_level=None)) as another:
         another.execute("UPDATE servicegroup_member SET state = 'evacuating'")
-        another.execute("UPDATE servicegroup_verdict SET reason = 'MassFailure'")
+        another.execute("UPDATE servicegroup_verdict SET reason = 'Cosmic'")
     (fact,) = store.read([KEY], timeout=TIMEOUT).facts[KEY]
     record = store.record(KEY, timeout=TIMEOUT)
 
