@@ -14,11 +14,10 @@ from itertools import count, islice
 from pathlib import Path
 
 from servicegroup.model import Beat
-from servicegroup.store import Store
 
 from tests.benchmarks.bare import Calls
 from tests.benchmarks.measuring import Comparison, compared, rounds
-from tests.benchmarks.places import KEY, PLACES, TIMEOUT, first
+from tests.benchmarks.places import KEY, PLACES, TIMEOUT, Place, first
 from tests.contract.databases import Absent
 
 CLIENT, SERVER = 1.5, 1.3
@@ -28,8 +27,8 @@ STRIDE = 7919
 """A prime: beats go to all members, in an order that is none of the table's."""
 
 
-SLICE = 100
-"""Beats that one side writes before it is the other's turn."""
+SLICE = 250
+"""Beats that one side writes before it is the other's turn: fewer than fill SQLite's write-ahead log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +108,7 @@ def _measured(name: str, sizes: Sizes) -> Iterator[Line]:
         PLACES[name](Path(folder), members) as place,
         place.bare() as bare,
     ):
-        for call in _calls(place.store, bare, members, sizes):
+        for call in _calls(place, bare, members, sizes):
             found = []
             calls = call.times * call.slices
             for pair in rounds(
@@ -123,10 +122,11 @@ def _measured(name: str, sizes: Sizes) -> Iterator[Line]:
                     yield Line(name, call.name, side, compared(ours, plain), limit)
 
 
-def _calls(store: Store, bare: Calls, members: list[str], sizes: Sizes) -> Iterator[Call]:
-    numbers = count(2)
+def _calls(place: Place, bare: Calls, members: list[str], sizes: Sizes) -> Iterator[Call]:
+    store, numbers = place.store, count(2)
 
     def beats() -> list[Beat]:
+        place.settle()
         drawn = list(islice(numbers, SLICE))
         return [replace(first(members[number * STRIDE % len(members)]), sequence=number) for number in drawn]
 

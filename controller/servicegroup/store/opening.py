@@ -16,7 +16,7 @@ from sqlalchemy.engine.interfaces import DBAPIModule
 from sqlalchemy.exc import SQLAlchemyError
 
 from servicegroup.store.base import StoreUnavailable
-from servicegroup.store.deadline import remaining, within
+from servicegroup.store.deadline import begin, end, remaining
 from servicegroup.store.kept import Kept, Lent
 from servicegroup.store.statements import Cursor
 from servicegroup.store.trouble import passing, sentence
@@ -62,7 +62,8 @@ class Opening:
         return self._tried(lambda: self._directly(work), timeout=timeout)
 
     def _tried(self, attempt: Callable[[], T], *, timeout: float) -> T:
-        with within(timeout):
+        begun = begin(timeout)
+        try:
             for tries in count():
                 try:
                     return attempt()
@@ -72,6 +73,8 @@ class Opening:
                     if not passing(error) or pause >= remaining():
                         raise StoreUnavailable(f"store {self.shown}: {sentence(error)}") from None
                 time.sleep(pause)
+        finally:
+            end(begun)
         raise AssertionError("unreachable: the loop ends by an answer or an error")
 
     def _directly(self, work: Brief[T]) -> T:

@@ -7,7 +7,6 @@ column is not as it should be.
 
 import math
 from collections.abc import Sequence
-from functools import partial
 from itertools import repeat
 from operator import truediv
 from typing import Any
@@ -63,9 +62,9 @@ def _all(rows: Sequence[Row], *, texts: Text) -> list[Fact]:
     ):
         raise ValueError("a column is not as it should be")
     known, seconds = map(STATES.__getitem__, states), map(truediv, ages, repeat(MICROSECONDS))
+    columns = zip(members, incarnations, sequences, intervals, known, seconds, strict=False)
     # What Fact._make does, without its check of how many values there are, which `zip` has counted.
-    made = partial(tuple.__new__, Fact)
-    return list(map(made, zip(members, incarnations, sequences, intervals, known, seconds, strict=False)))
+    return list(map(tuple.__new__, repeat(Fact), columns))
 
 
 def _printable(text: str) -> bool:
