@@ -16,6 +16,7 @@ from uuid import uuid4
 import pytest
 import yaml
 from kubernetes import client, config
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, PLURAL
 
 from tests.localcluster.binaries import CONTROL_PLANE, find_or_build
 from tests.localcluster.controlplane import ControlPlane
@@ -125,8 +126,12 @@ def kubectl(
 
 
 @pytest.fixture
-def namespace(admin: client.ApiClient) -> str:
-    """The name of a namespace that nobody else uses."""
+def namespace(admin: client.ApiClient) -> Iterator[str]:
+    """The name of a namespace that nobody else uses. No group outlives its test: the operators of later ones watch all
+    namespaces, and some groups here have ten thousand members, or a status that nobody would publish.
+    """
     name = f"test-{uuid4().hex[:12]}"
     client.CoreV1Api(admin).create_namespace(client.V1Namespace(metadata=client.V1ObjectMeta(name=name)))
-    return name
+    yield name
+    groups: Any = client.CustomObjectsApi(admin)
+    groups.delete_collection_namespaced_custom_object(API_GROUP, API_VERSION, name, PLURAL)

@@ -85,8 +85,8 @@ class Cluster:
         return stack
 
     def writes(self, *, since: datetime) -> int:
-        """By when they were asked for: a line of the log may come later than the write is seen. The operator finds the
-        groups of earlier tests too, and tells of members that its own store has never seen: those are not counted.
+        """By when they were asked for: a line of the log may come later than the write is seen. The operator tells of
+        other namespaces' groups too: those are not counted.
         """
         patches = [request for request in self.requests() if request["verb"] == "patch"]
         ours = (request for request in patches if request["objectRef"]["namespace"] == self.site.namespace)
@@ -117,8 +117,6 @@ def cluster(  # noqa: PLR0917 - fixtures
     tended = Cluster(client.CustomObjectsApi(admin), client.CoreV1Api(admin), site, audit_log)
     yield tended
     site.close()
-    for name in tended.names():  # or the next test's operator, which watches all namespaces, would tend it as well
-        tended.delete(name=name)
 
 
 def test_who_beats_is_up_who_stops_is_down_and_who_leaves_is_gone(cluster: Cluster) -> None:
