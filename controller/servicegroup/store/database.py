@@ -22,15 +22,12 @@ from servicegroup.model import (
     Health,
     Holder,
     Old,
-    Policy,
     Reading,
-    Reason,
     Receipt,
     State,
-    Verdict,
 )
 from servicegroup.record import Header, Record
-from servicegroup.store import database_batch
+from servicegroup.store import database_batch, database_record
 from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
 from servicegroup.store.batch import Asked, latest, owner
 from servicegroup.store.garbage import uncollected
@@ -181,18 +178,8 @@ class DatabaseStore:
         whole: bool,
         timeout: float,
     ) -> None:
-        name = self._key(key)
-        gone = [member for member, said in changes.items() if said is None]
-        said = [_verdict_row(name, member, said) for member, said in changes.items() if said is not None]
-
         def write(connection: Connection) -> None:
-            if whole:
-                connection.execute(delete(verdicts).where(self._where(verdicts, key)))
-            for member in gone:
-                row = and_(self._where(verdicts, key), verdicts.c.member == member)
-                connection.execute(delete(verdicts).where(row))
-            upsert(connection, verdicts, said)
-            upsert(connection, groups, [_header_row(name, header)], stamp=ServerClock())
+            database_record.write(connection, self._key(key), header, changes=changes, whole=whole)
 
         self._opening.call(write, timeout=timeout, atomic=True)
 
@@ -227,20 +214,8 @@ class DatabaseStore:
         self._opening.call(remove, timeout=timeout, atomic=True)
 
     def record(self, key: GroupKey, *, timeout: float, only: Collection[str] | None = None) -> Record | None:
-        """One statement, so that header and verdicts are of one publication."""
-        mine = verdicts.c.group_key == groups.c.group_key
-        wanted = mine if only is None else and_(mine, verdicts.c.member.in_(only))
-        age = (ServerClock() - groups.c.stamp).label("age")
-        said = [column for column in verdicts.c if column is not verdicts.c.group_key]
-        statement = select(groups, age, *said).select_from(groups.outerjoin(verdicts, wanted))
-        mine_alone = statement.where(self._where(groups, key))
-
         def look(connection: Connection) -> Record | None:
-            rows = connection.execute(mine_alone).all()
-            if not rows:
-                return None
-            members = {row.member: _published(row) for row in rows if row.member is not None}
-            return Record(_header(rows[0]), max(0.0, rows[0].age / MICROSECONDS), members)
+            return database_record.read(connection, self._key(key), only=only)
 
         return self._opening.call(look, timeout=timeout)
 
@@ -294,54 +269,3 @@ def _columns(beat: Beat) -> dict[str, Any]:
 
 def _fields(beat: Beat) -> dict[str, Any]:
     return {name: getattr(beat, name) for name in Beat.__dataclass_fields__}
-
-
-def _verdict_row(group_key: str, member: str, said: Published) -> dict[str, Any]:
-    return {
-        "group_key": group_key,
-        "member": member,
-        "verdict": str(said.verdict),
-        "reason": str(said.reason),
-        "since": said.since,
-        "disabled": said.disabled,
-        "draining": said.draining,
-        "beneath": None if said.beneath is None else str(said.beneath),
-    }
-
-
-def _published(row: NamedRow[Any]) -> Published:
-    beneath = None if row.beneath is None else Reason(row.beneath)
-    return Published(Verdict(row.verdict), Reason(row.reason), row.since, row.disabled, row.draining, beneath)
-
-
-def _header_row(group_key: str, header: Header) -> dict[str, Any]:
-    return {
-        "group_key": group_key,
-        "publication": header.publication,
-        "report_interval": header.policy.interval,
-        "down_time": header.policy.down_time,
-        "epoch": header.epoch,
-        "store_back_for": header.store_back_for,
-        "blind_for": header.blind_for,
-        "publisher": header.publisher,
-        "promised_interval": header.promised,
-        "held_since": header.held_since,
-        "held_until": header.held_until,
-        "hold_left": header.hold_left,
-    }
-
-
-def _header(row: NamedRow[Any]) -> Header:
-    policy = Policy(row.report_interval, row.down_time)
-    return Header(
-        row.publication,
-        policy,
-        row.epoch,
-        row.store_back_for,
-        row.blind_for,
-        row.publisher,
-        row.promised_interval,
-        row.held_since,
-        row.held_until,
-        row.hold_left,
-    )
