@@ -6,13 +6,10 @@ import sys
 from collections.abc import Mapping, Sequence
 
 from servicegroup.cli import administer, agent, draining, gateway, operator, readers, store
-from servicegroup.cli.parser import USAGE, Parser
+from servicegroup.cli.parser import UNAVAILABLE, USAGE, Parser
 from servicegroup.config import InvalidSetting
 from servicegroup.model import InvalidName
 from servicegroup.store import InvalidStore, StoreUnavailable
-
-UNAVAILABLE = 69
-"""EX_UNAVAILABLE of sysexits.h."""
 
 
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:

@@ -14,8 +14,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
-from servicegroup.massfailure import NO_OVERRIDE, Braking, braked, count, settled
-from servicegroup.model import GroupSpec, Policy, Reason, State, Verdict
+from servicegroup.massfailure import Braking, braked, count, settled
+from servicegroup.model import NO_OVERRIDE, GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
 from servicegroup.pods import Duty
 

@@ -23,11 +23,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Brake, Judgement, Moment
-from servicegroup.model import GroupSpec, MassFailure, Override, Policy, Verdict
+from servicegroup.model import NO_OVERRIDE, GroupSpec, MassFailure, Override, Policy, Verdict
 from servicegroup.observation import Observation
 from servicegroup.pods import Duty
-
-NO_OVERRIDE = Override()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +113,10 @@ def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool,
 
 def settled(before: Braking, judged: Iterable[Judgement], *, spec: GroupSpec, moment: Moment) -> Braking:
     """After the verdicts of a pass: a hold begins with the first who is caught, and is over with the last."""
+    hold = before.hold
     if not any(said.held for said in judged):
-        over = before.hold is None or not before.hold.released
-        return replace(before, hold=None) if over and before.hold is not None else before
-    if before.hold is not None and moment.now < before.hold.until:
+        return before if hold is None or hold.released else replace(before, hold=None)
+    if hold is not None and moment.now < hold.until:
         return before
     longest = spec.mass_failure.longest_hold
     return replace(before, hold=Hold(moment.wall, moment.wall + longest, moment.now + longest))

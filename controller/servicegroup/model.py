@@ -250,6 +250,9 @@ class Override:
     reason: str = ""
 
 
+NO_OVERRIDE = Override()
+
+
 @dataclass(frozen=True, slots=True)
 class MinAvailable:
     amount: int

@@ -2,13 +2,14 @@
 
 import string
 from collections.abc import Mapping
-from typing import Any
 from urllib.parse import quote, urlencode
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from kubernetes.aio import client as aio_client
 from servicegroup.gateway import serve
+from servicegroup.gateway.apiserver import ApiServer
 from servicegroup.gateway.authentication import Authenticator
 from servicegroup.gateway.authorization import Authorizer
 from servicegroup.gateway.beats import Gate
@@ -148,17 +149,8 @@ def test_the_document_has_every_path_and_no_other() -> None:
     assert served == {(one.method, one.path) for one in operations()}
 
 
-class _Nobody:
-    """It is asked nothing here."""
-
-    async def review_token(self, token: str, *, audience: str) -> Mapping[str, Any]:
-        raise NotImplementedError
-
-    async def may(self, identity: object, *, verb: str, namespace: str, name: str) -> bool:
-        raise NotImplementedError
-
-
-NOBODY = _Nobody()
+NOBODY = ApiServer(aio_client.ApiClient(aio_client.Configuration(host="http://127.0.0.1:1")))
+"""An API server that is asked nothing here; nobody would answer."""
 
 ODD = st.one_of(
     st.none(),

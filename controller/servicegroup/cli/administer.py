@@ -6,14 +6,11 @@ import sys
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from servicegroup.cli.parser import USAGE
+from servicegroup.cli.parser import UNAVAILABLE, USAGE
 from servicegroup.model import GroupKey, check_member
 
 if TYPE_CHECKING:
     from servicegroup.operator.administration import Administration
-
-UNAVAILABLE = 69
-"""EX_UNAVAILABLE of sysexits.h."""
 
 NOTHING_HELD = 1
 LONGEST_REASON = 256

@@ -10,6 +10,9 @@ from servicegroup.config import Settings, with_nova_conf
 USAGE = 64
 """EX_USAGE of sysexits.h: argparse's own 2 would read as "unknown" to who asks `is-up`."""
 
+UNAVAILABLE = 69
+"""EX_UNAVAILABLE of sysexits.h."""
+
 Command = Callable[[argparse.Namespace, Mapping[str, str]], int]
 
 
