@@ -5,7 +5,7 @@ import shutil
 import signal
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -34,6 +34,7 @@ class Server:
     port: int = field(default_factory=free_port)
     child: processes.Child | None = None
     certificates: Certificates | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -51,7 +52,7 @@ class Server:
         if self.certificates is not None:
             argv += ["-Z", "-o", f"ssl_chain_cert={self.certificates.server},ssl_key={self.certificates.server}"]
         log = self.folder / f"memcached-{self.port}.log"
-        self.child = processes.start(argv, log=log, environ=dict(os.environ), folder=self.folder)
+        self.child = processes.start(argv, log=log, environ={**os.environ, **self.environ}, folder=self.folder)
         deadline = time.monotonic() + STARTS_WITHIN
         while not self._answers():
             ended = processes.ended(self.child)

@@ -1,0 +1,109 @@
+"""What all scenarios of a run share: the API server, the stores' servers, and an account for the operator."""
+
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from kubernetes import client, config
+from servicegroup.model import GroupKey
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
+from servicegroup.store import StoreUnavailable, open_client
+
+from tests.apiserver.conftest import define, kubectl_of
+from tests.apiserver.operators import account, shipped_rules
+from tests.localcluster.binaries import CONTROL_PLANE, find_or_build
+from tests.localcluster.controlplane import ControlPlane
+from tests.localcluster.progress import ProgressLine
+from tests.scenarios.places import MARIADB, POSTGRESQL, Place, databases, memcacheds, sqlites
+
+STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3")
+
+
+@dataclass
+class Bench:
+    plane: ControlPlane
+    admin: client.ApiClient
+    kubeconfig: Path
+    places: Sequence[Place]
+    folder: Path
+
+    @property
+    def groups(self) -> Any:
+        return client.CustomObjectsApi(self.admin)
+
+    def namespace(self) -> str:
+        name = f"scenario-{uuid4().hex[:8]}"
+        client.CoreV1Api(self.admin).create_namespace({"metadata": {"name": name}})  # type: ignore[arg-type]
+        return name
+
+    def create(self, namespace: str, name: str, spec: Mapping[str, Any]) -> None:
+        body = {"apiVersion": f"{API_GROUP}/{API_VERSION}", "kind": KIND, "metadata": {"name": name}, "spec": spec}
+        self.groups.create_namespaced_custom_object(API_GROUP, API_VERSION, namespace, PLURAL, body)
+
+    def group(self, namespace: str, name: str) -> dict[str, Any]:
+        found: dict[str, Any] = self.groups.get_namespaced_custom_object(
+            API_GROUP, API_VERSION, namespace, PLURAL, name
+        )
+        return found
+
+    def edit(self, namespace: str, name: str, body: Mapping[str, Any]) -> None:
+        self.groups.patch_namespaced_custom_object(
+            API_GROUP, API_VERSION, namespace, PLURAL, name, body, _content_type="application/merge-patch+json"
+        )
+
+    def delete(self, namespace: str, name: str) -> None:
+        self.groups.delete_namespaced_custom_object(API_GROUP, API_VERSION, namespace, PLURAL, name)
+
+    @contextmanager
+    def api_server_away(self, how: str) -> Iterator[None]:
+        """`killed`: connections are refused; `stopped`: they hang."""
+        stopped = how == "stopped"
+        (self.plane.pause_apiserver if stopped else self.plane.kill_apiserver)()
+        try:
+            yield
+        finally:
+            (self.plane.resume_apiserver if stopped else self.plane.start_apiserver)()
+
+    def clean(self, namespace: str) -> None:
+        self.groups.delete_collection_namespaced_custom_object(API_GROUP, API_VERSION, namespace, PLURAL)
+
+    def published(self, place: Place, namespace: str, *, within: float) -> bool:
+        """Whether the store has a record of the place's group that is not older than so many seconds."""
+        with closing(open_client(place.operator_url, store_id="default")) as store:
+            try:
+                record = store.record(GroupKey(namespace, place.name), timeout=5.0)
+            except StoreUnavailable:
+                return False
+        return record is not None and record.age <= within
+
+
+@contextmanager
+def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
+    with ExitStack() as stack:
+        with ProgressLine(stream=sys.stderr) as progress:
+            programs = find_or_build(CONTROL_PLANE, progress=progress)
+        plane = stack.enter_context(ControlPlane.start(programs, folder=folder / "control-plane"))
+        home = folder / "home"
+        home.mkdir()
+        kubectl = kubectl_of(plane, program=programs["kubectl"], home=home)
+        define(kubectl)
+        opened: Any = config.new_client_from_config(str(plane.kubeconfig()))
+        admin = stack.enter_context(opened)
+        kubectl("create", "namespace", "operator")
+        kubeconfig = account(kubectl, namespace="operator", rules=shipped_rules(), folder=home)
+        places = [stack.enter_context(_place(name, folder)) for name in stores]
+        yield Bench(plane, admin, kubeconfig, places, folder)
+
+
+def _place(name: str, folder: Path) -> AbstractContextManager[Place]:
+    kinds = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
+    if name in kinds:
+        return databases(kinds[name])
+    if name == "sqlite":
+        return sqlites(folder / name)
+    _, _, count = name.partition("-")
+    return memcacheds(folder, int(count or 1))

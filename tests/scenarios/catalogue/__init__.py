@@ -1,0 +1,10 @@
+"""The scenarios, by what fails first."""
+
+from tests.scenarios.catalogue import clocks, members, operator, stores
+
+SECTIONS = {
+    "The store": stores.SCENARIOS,
+    "Clocks": clocks.SCENARIOS,
+    "The operator and the API server": operator.SCENARIOS,
+    "Members": members.SCENARIOS,
+}

@@ -1,0 +1,88 @@
+"""What becomes of a store. In almost all of these some members die meanwhile: they are to be found, and nobody else."""
+
+from collections.abc import Callable
+from functools import partial
+
+from tests.scenarios.ledger import DOWN
+from tests.scenarios.scenario import Scenario
+from tests.scenarios.world import INTERVAL, C, T, World
+
+Play = Callable[[World], None]
+
+
+def for_a_time(fault: str, seconds: float, *arguments: float, dies_after: float | None = 0.5) -> Play:
+    """The fault, and a death when that part of it is over; None: after it."""
+
+    def play(world: World) -> None:
+        with world.store(fault, *arguments):
+            world.rest(seconds * (dies_after if dies_after is not None else 1.0))
+            if dies_after is not None:
+                world.kill()
+                world.rest(seconds * (1 - dies_after))
+        if dies_after is None:
+            world.rest(C)
+            world.kill()
+
+    return play
+
+
+def cut_off(world: World) -> None:
+    """All of a group at once, for longer than T: the brake is for that."""
+    with world.cut_off():
+        world.rest(1.5 * T)
+        for place in world.places:
+            downs = [one for one in world.heard.of(place.name) if one.verdict == DOWN]
+            world.find(f"{place.name}: nobody is Down while all are cut off: {downs}", true=not downs)
+    world.settle()
+    world.kill()
+
+
+def join_before_the_store(world: World) -> None:
+    with world.store("down"):
+        for place in world.places:
+            world.join(place, "newcomers", ["newcomer-0", "newcomer-1"])
+        world.rest(2 * INTERVAL)
+
+
+def comes_and_goes(world: World, *, fault: str) -> None:
+    """Each time for less than T, as a server that restarts in a loop."""
+    for _ in range(5):
+        with world.store(fault):
+            world.rest(0.3 * T)
+        world.rest(0.3 * T)
+    world.kill()
+
+
+SCENARIOS = (
+    Scenario("it stands still for 1.5 T (SIGSTOP)", for_a_time("paused", 1.5 * T), needs="paused"),
+    Scenario("it stands still for 0.4 T", for_a_time("paused", 0.4 * T), needs="paused"),
+    Scenario("it is killed, and back after 0.4 T", for_a_time("down", 0.4 * T), needs="down"),
+    Scenario("it is killed, and back after 5 T", for_a_time("down", 5 * T), needs="down"),
+    Scenario("it restarts", for_a_time("restarted", 0.0, dies_after=None), needs="restarted"),
+    Scenario("it is killed five times, for 0.3 T each", partial(comes_and_goes, fault="down"), needs="down"),
+    Scenario("each question is 0.2 I on its way, for 3 T", for_a_time("slow", 3 * T, 0.2 * INTERVAL), needs="slow"),
+    Scenario("each question is 0.8 I on its way, for 3 T", for_a_time("slow", 3 * T, 0.8 * INTERVAL), needs="slow"),
+    Scenario("it takes no writes for 1.5 T", for_a_time("read_only", 1.5 * T), needs="read_only"),
+    Scenario("it goes back by 0.7 T", for_a_time("gone_back", 0.7 * T, dies_after=None), needs="gone_back"),
+    Scenario("it goes back by 1.5 T", for_a_time("gone_back", 1.5 * T, dies_after=None), needs="gone_back"),
+    Scenario("all its rows are lost", for_a_time("rows_lost", 0.0, dies_after=None), needs="rows_lost"),
+    Scenario("its rows are locked for 1.5 T", for_a_time("rows_locked", 1.5 * T, dies_after=None), needs="rows_locked"),
+    Scenario(
+        "others use up its connections for 1.5 T",
+        for_a_time("connections_used_up", 1.5 * T),
+        needs="connections_used_up",
+    ),
+    Scenario("others fill it, and it evicts", for_a_time("evicting", 0.0, dies_after=None), needs="evicting"),
+    Scenario("one of its three servers dies", for_a_time("one_down", 2 * T, dies_after=0.2), needs="one_down"),
+    Scenario(
+        "nobody reaches it for 1.5 T: its packets vanish", for_a_time("unreachable", 1.5 * T), needs="unreachable"
+    ),
+    Scenario("its port refuses for 1.5 T", for_a_time("refused", 1.5 * T), needs="refused"),
+    Scenario("the agents alone cannot reach it for 1.5 T", cut_off, needs="unreachable"),
+    Scenario(
+        "the operator alone cannot reach it for 1.5 T",
+        for_a_time("out_of_the_operators_sight", 1.5 * T),
+        needs="out_of_the_operators_sight",
+    ),
+    Scenario("agents start before it does", join_before_the_store, needs="down"),
+)

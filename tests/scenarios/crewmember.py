@@ -1,0 +1,40 @@
+"""The program of a crew: several members of a group in one process, each by the package's own `join`, on a connection
+of its own. SIGTERM leaves; everything else is done to it from outside, by signals.
+"""
+
+import argparse
+import logging
+import random
+import signal
+import sys
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from servicegroup import ServiceGroup
+
+
+def main(arguments: Sequence[str]) -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.scenarios.crewmember")
+    parser.add_argument("url")
+    parser.add_argument("store_id")
+    parser.add_argument("group")
+    parser.add_argument("interval", type=float)
+    parser.add_argument("members", nargs="+")
+    given = parser.parse_args(arguments)
+    logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO, stream=sys.stderr)
+    ended = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: ended.set())
+    with ExitStack() as stack:
+        for name in given.members:
+            group = stack.enter_context(ServiceGroup(given.url, given.group, store_id=given.store_id))
+            stack.enter_context(group.join(name, report_interval=given.interval))
+            # As agents start: spread over an interval.
+            time.sleep(given.interval / len(given.members) * random.random())  # noqa: S311 - no secret
+        ended.wait()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

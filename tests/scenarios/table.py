@@ -1,0 +1,58 @@
+"""The figures of scenarios as lines to read and as the page docs/failure-modes.md. Pure."""
+
+from collections.abc import Mapping, Sequence
+
+from tests.scenarios.ledger import Figures
+from tests.scenarios.scenario import Played
+from tests.scenarios.world import DOWN_TIME, INTERVAL, C, T
+
+HEAD = f"""# Failure modes
+
+What was done to real parts, and what was said of the members then: a real API server, operator, agents and stores.
+`make test-scenarios` plays all of it and writes this page; the core of it is part of `make test`. I is {INTERVAL:g} s
+and T {DOWN_TIME:g} s, the defaults (10 and 60) five times as fast; all else is as it ships. "It" is what the heading
+names. In almost all of them a third of the members die meanwhile: those are the deaths.
+
+* **False**: members called `Down` that lived. **Missed**: dead ones that were not called `Down`, or rose again.
+* **Unknown**: seconds that a living member was `Unknown`, on average, and in brackets how many no rule excuses: sight
+  was lost for longer than T (rule 4), or most fell silent at once (rule 6).
+* **Death to Down**: as multiples of T, shortest to longest. **Late**: how long after the moment at which it was due by
+  the rules (T after the death; T after the store, C after the operator came back), as multiples of C.
+"""
+
+NAMES = ("store", "false", "missed", "Unknown (beyond)", "deaths", "death to Down", "late")
+COLUMNS = f"| {' | '.join(NAMES)} |\n{'|---' * len(NAMES)}|\n"
+
+
+def line(store: str, figures: Figures) -> str:
+    named = zip(NAMES[1:], _cells(store, figures)[1:], strict=True)
+    return "  ".join([store, *(f"{name} {cell}" for name, cell in named)])
+
+
+def document(played: Mapping[str, Sequence[Played]]) -> str:
+    parts = [HEAD]
+    for section, scenarios in played.items():
+        parts.append(f"## {section}\n")
+        for one in scenarios:
+            rows = "".join(f"| {' | '.join(_cells(store, found))} |\n" for store, found in one.figures.items())
+            parts.append(f"### {one.scenario.name[0].upper()}{one.scenario.name[1:]}\n\n{COLUMNS}{rows}")
+    return "\n".join(parts)
+
+
+def _cells(store: str, found: Figures) -> list[str]:
+    return [
+        store,
+        str(len(found.false_downs)),
+        str(len(found.missed) + len(found.risen)),
+        f"{found.unknown / max(1, found.members - found.deaths):.1f} ({found.beyond:.1f})",
+        str(found.deaths),
+        _range(found.waits, unit=T, sign="T"),
+        _range(found.late, unit=C, sign="C"),
+    ]
+
+
+def _range(seconds: Sequence[float], *, unit: float, sign: str) -> str:
+    if not seconds:
+        return "-"
+    least, most = (f"{value / unit:.2f}" for value in (min(seconds), max(seconds)))
+    return f"{least} {sign}" if least == most else f"{least} to {most} {sign}"

@@ -1,0 +1,269 @@
+"""One scenario's world: an operator of its own on a real API server, a group and crews in each store, and what is done.
+
+Whatever is done is noted with its time: which store did not serve, when the observer did not look, who could not beat.
+The figures come from these notes and from what the operator said.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from servicegroup.clock import monotonic
+
+from tests.scenarios.bench import Bench
+from tests.scenarios.crews import Crew
+from tests.scenarios.hearing import Hearing, hearing
+from tests.scenarios.ledger import DOWN, OBSERVER, STORE, UP, Break, Figures, Life, Pace, Span, due_at, figures
+from tests.scenarios.operators import Operator
+from tests.scenarios.places import Place
+
+INTERVAL, DOWN_TIME = 2.0, 12.0
+"""Seconds: the defaults, 10 and 60, five times as fast."""
+
+T, C = DOWN_TIME, 2.5 * INTERVAL
+GRACE = 3.0
+"""Seconds that a busy machine of two cores may add to anything."""
+
+STARTS_WITHIN = 90.0
+STAYS, DIES = "stays", "dies"
+CREWS = {STAYS: 8, DIES: 4}
+
+
+@dataclass
+class World:
+    """`findings` are what a scenario asserts beyond the figures, and was not so."""
+
+    bench: Bench
+    places: Sequence[Place]
+    namespace: str
+    folder: Path
+    heard: Hearing
+    operator: Operator
+    pace: Pace
+    spec: Mapping[str, Any] = field(default_factory=dict)
+    lives: dict[str, dict[str, Life]] = field(default_factory=dict)
+    breaks: dict[str, list[Break]] = field(default_factory=dict)
+    findings: list[str] = field(default_factory=list)
+    _crews: dict[tuple[str, str], Crew] = field(default_factory=dict)
+    _all: list[Crew] = field(default_factory=list)
+
+    def rest(self, seconds: float) -> None:
+        """What goes on goes on for so long."""
+        time.sleep(seconds)
+
+    # Members.
+
+    def crew(self, place: Place, name: str) -> Crew:
+        return self._crews[place.name, name]
+
+    def join(self, place: Place, crew: str, names: Sequence[str], *, clock: str = "", watched: bool = True) -> Crew:
+        """More members, or the same ones once more; without `watched` nothing of it is entered into their lives."""
+        one = Crew(
+            url=place.agents_url,
+            group=f"{self.namespace}/{place.name}",
+            names=names,
+            interval=INTERVAL,
+            lives=self.lives.setdefault(place.name, {}) if watched else {},
+            log=self.folder / f"{place.name}-{crew}-{len(self._all)}.log",
+            clock=clock or self._clock_of(place),
+        )
+        self._all.append(one)
+        self._crews[place.name, crew] = one
+        one.start()
+        return one
+
+    def _clock_of(self, place: Place) -> str:
+        """Who shares a file shares a machine, and its clock."""
+        return "" if place.ways is not None or self.operator.clock is None else str(self.operator.clock)
+
+    def kill(self, crew: str = DIES) -> None:
+        """That crew of every store, as their machines lose power."""
+        for place in self.places:
+            self.crew(place, crew).kill()
+
+    @contextmanager
+    def stopped(self, crew: str = DIES) -> Iterator[None]:
+        with ExitStack() as stack:
+            for place in self.places:
+                stack.enter_context(self.crew(place, crew).stopped())
+            yield
+
+    # Stores.
+
+    @contextmanager
+    def store(self, fault: str, *arguments: Any) -> Iterator[None]:
+        """All stores that can suffer it do; the time from its beginning to its end is noted as one without sight."""
+        with ExitStack() as stack:
+            for place in self.places:
+                found = place.fault(fault)
+                if found is not None:
+                    stack.enter_context(self._noted(place, found(*arguments)))
+            yield
+
+    @contextmanager
+    def _noted(self, place: Place, fault: AbstractContextManager[None]) -> Iterator[None]:
+        start = monotonic()
+        try:
+            with fault:
+                yield
+        finally:
+            self._note(place, STORE, since=start)
+
+    def _note(self, place: Place, what: str, *, since: float) -> None:
+        self.breaks.setdefault(place.name, []).append(Break(what, Span(since, monotonic())))
+
+    @contextmanager
+    def cut_off(self) -> Iterator[None]:
+        """Agents from their stores, and nobody else."""
+        with ExitStack() as stack:
+            for place in self.places:
+                way = place.cut_off()
+                for crew in [crew for (name, _), crew in self._crews.items() if name == place.name and way]:
+                    crew.silence()
+                    stack.callback(crew.heard)
+                if way is not None:
+                    stack.enter_context(way)
+            yield
+
+    # The operator.
+
+    @contextmanager
+    def unobserved(self) -> Iterator[None]:
+        """A time in which no operator looks, or not well enough to be sure."""
+        start = monotonic()
+        try:
+            yield
+        finally:
+            for place in self.places:
+                self._note(place, OBSERVER, since=start)
+
+    @contextmanager
+    def operator_gone(self) -> Iterator[None]:
+        """Killed, and started anew at the end; the time until it looks again is its own affair."""
+        with self.unobserved():
+            self.operator.kill()
+            try:
+                yield
+            finally:
+                self.operator.start()
+                self.looks()
+
+    def looks(self) -> None:
+        """Until the operator has published every group to its store since now."""
+        began, limit = monotonic(), monotonic() + STARTS_WITHIN
+        for place in self.places:
+            while not self.bench.published(place, self.namespace, within=monotonic() - began):
+                assert monotonic() < limit, f"the operator does not look:\n{self.operator.log[-3000:]}"
+                self.rest(0.1)
+
+    # What is said.
+
+    def status(self, place: Place) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self.bench.group(self.namespace, place.name).get("status", {})
+        return found
+
+    def find(self, finding: str, *, true: bool) -> None:
+        if not true:
+            self.findings.append(finding)
+
+    def until(self, condition: Callable[[], bool], *, why: str, seconds: float = 60.0) -> None:
+        """It is a finding when it does not become so."""
+        met = self.heard.wait(condition, until=monotonic() + seconds)
+        self.find(f"not within {seconds:.0f} s: {why}", true=met)
+
+    def verdicts(self, place: Place) -> dict[str, str | None]:
+        return {name: one.verdict for name, one in self.heard.now(place.name).items()}
+
+    def settle(self) -> None:
+        """Until all is as it must be at the end: the dead are Down, the living Up; or it is too late for that."""
+        due = monotonic() + T
+        for place in self.places:
+            for life in self.lives[place.name].values():
+                for span in life.silences:
+                    due = max(due, due_at(span.start, self.breaks.get(place.name, ()), pace=self.pace))
+        self.heard.wait(lambda: all(self._settled(place) for place in self.places), until=due + T)
+
+    def _settled(self, place: Place) -> bool:
+        said, now = self.verdicts(place), monotonic()
+        return all(said.get(life.member) == _wanted(life, now) for life in self.lives[place.name].values())
+
+    def figures(self) -> dict[str, Figures]:
+        now = monotonic()
+        return {
+            place.name: figures(
+                self.lives[place.name],
+                self.heard.of(place.name),
+                self.breaks.get(place.name, ()),
+                pace=self.pace,
+                ended=now,
+            )
+            for place in self.places
+        }
+
+    def close(self) -> None:
+        for crew in self._all:
+            crew.close()
+        self.operator.close()
+        for place in self.places:
+            place.mend()
+
+
+def _wanted(life: Life, now: float) -> str | None:
+    if life.left < now:
+        return None
+    return UP if life.silence(now) is None else DOWN
+
+
+@contextmanager
+def world(
+    bench: Bench,
+    places: Sequence[Place],
+    *,
+    crews: Mapping[str, int] = CREWS,
+    spec: Mapping[str, Any] | None = None,
+    clocked: bool = False,
+    held: float = 0.0,
+) -> Iterator[World]:
+    """Members that are all Up, watched for long enough that each could be found dead. `clocked`: the operator's time of
+    day is what a file says. `held`: for how long those may be held who die.
+    """
+    namespace = bench.namespace()
+    folder = bench.folder / namespace
+    folder.mkdir()
+    clock = folder / "clock" if clocked else None
+    if clock is not None:
+        clock.write_text("+0", encoding="ascii")
+    stores = {place.name: {"driver": place.driver, "url": place.operator_url} for place in places}
+    (folder / "stores.yaml").write_text(yaml.safe_dump({"stores": stores}), encoding="utf-8")
+    policy = {"reportIntervalSeconds": int(INTERVAL), "serviceDownTimeSeconds": int(DOWN_TIME), **(spec or {})}
+    operator = Operator(namespace, folder, bench.kubeconfig, clock)
+    with hearing(folder / "decisions.jsonl") as heard:
+        pace = Pace(INTERVAL, DOWN_TIME, GRACE, held)
+        one = World(bench, places, namespace, folder, heard, operator, pace, policy)
+        try:
+            for place in places:
+                bench.create(namespace, place.name, {"store": place.name, **policy})
+            operator.start()
+            one.looks()
+            for place in places:
+                for name, count in crews.items():
+                    one.join(place, name, [f"{name}-{number}" for number in range(count)])
+            _watched(one, everyone=sum(crews.values()))
+            yield one
+        finally:
+            one.close()
+            bench.clean(namespace)
+
+
+def _watched(one: World, *, everyone: int) -> None:
+    def all_up() -> bool:
+        return all(list(one.verdicts(place).values()) == [UP] * everyone for place in one.places)
+
+    began = monotonic()
+    assert one.heard.wait(all_up, until=began + STARTS_WITHIN), f"not all are Up: {one.operator.log[-3000:]}"
+    # T since the store was first looked at: a death is due T after it from here on.
+    one.rest(max(0.0, began + T - monotonic()))
