@@ -15,9 +15,12 @@ from servicegroup.store import StoreUnavailable, open_client
 
 from tests.apiserver.conftest import define, kubectl_of
 from tests.apiserver.operators import account, shipped_rules
+from tests.contract import memcached
+from tests.contract.databases import Absent
 from tests.localcluster.binaries import CONTROL_PLANE, find_or_build
 from tests.localcluster.controlplane import ControlPlane
 from tests.localcluster.progress import ProgressLine
+from tests.scenarios import crews
 from tests.scenarios.places import MARIADB, POSTGRESQL, Place, databases, memcacheds, sqlites
 
 STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3")
@@ -83,6 +86,8 @@ class Bench:
 
 @contextmanager
 def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
+    """Raises Absent and LocalClusterError where this machine lacks something."""
+    _need_programs()
     with ExitStack() as stack:
         with ProgressLine(stream=sys.stderr) as progress:
             programs = find_or_build(CONTROL_PLANE, progress=progress)
@@ -97,6 +102,14 @@ def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
         kubeconfig = account(kubectl, namespace="operator", rules=shipped_rules(), folder=home)
         places = [stack.enter_context(_place(name, folder)) for name in stores]
         yield Bench(plane, admin, kubeconfig, places, folder)
+
+
+def _need_programs() -> None:
+    """Raises Absent."""
+    if memcached.PROGRAM is None:
+        raise Absent(memcached.HOW_TO_GET_IT)
+    if not crews.LIBRARY:
+        raise Absent(crews.HOW_TO_GET_IT)
 
 
 def _place(name: str, folder: Path) -> AbstractContextManager[Place]:

@@ -14,8 +14,8 @@ and T {DOWN_TIME:g} s, the defaults (10 and 60) five times as fast; all else is 
 names. In almost all of them a third of the members die meanwhile: those are the deaths.
 
 * **False**: members called `Down` that lived. **Missed**: dead ones that were not called `Down`, or rose again.
-* **Unknown**: seconds that a living member was `Unknown`, on average, and in brackets how many no rule excuses: sight
-  was lost for longer than T (rule 4), or most fell silent at once (rule 6).
+* **Unknown**: seconds that a member was `Unknown` while it lived, on average, and in brackets how many of them no rule
+  excuses: sight was lost for longer than T (rule 4), or most fell silent at once (rule 6).
 * **Death to Down**: as multiples of T, shortest to longest. **Late**: how long after the moment at which it was due by
   the rules (T after the death; T after the store, C after the operator came back), as multiples of C.
 """
@@ -44,7 +44,7 @@ def _cells(store: str, found: Figures) -> list[str]:
         store,
         str(len(found.false_downs)),
         str(len(found.missed) + len(found.risen)),
-        f"{found.unknown / max(1, found.members - found.deaths):.1f} ({found.beyond:.1f})",
+        f"{found.unknown / found.members:.1f} ({found.beyond / found.members:.1f})",
         str(found.deaths),
         _range(found.waits, unit=T, sign="T"),
         _range(found.late, unit=C, sign="C"),

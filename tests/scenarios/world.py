@@ -95,11 +95,13 @@ class World:
     # Stores.
 
     @contextmanager
-    def store(self, fault: str, *arguments: Any) -> Iterator[None]:
-        """All stores that can suffer it do; the time from its beginning to its end is noted as one without sight."""
+    def store(self, fault: str, *arguments: Any, instead: str = "") -> Iterator[None]:
+        """All stores that can suffer it do, and the others what is to happen to them instead; the time from its
+        beginning to its end is noted as one without sight.
+        """
         with ExitStack() as stack:
             for place in self.places:
-                found = place.fault(fault)
+                found = place.fault(fault) or (place.fault(instead) if instead else None)
                 if found is not None:
                     stack.enter_context(self._noted(place, found(*arguments)))
             yield
