@@ -36,6 +36,12 @@ test-cluster: .venv/ready ## of the tests those on a real node: image, chart, in
 lint: .venv/ready ## what `make test` checks before the tests
 	@$(BIN)/python -m tests.all lint
 
+test-scenarios: .venv/ready ## every failure scenario on every store, 1 h; writes docs/failure-modes.md; ARGS="--only clock" plays some
+	@$(BIN)/python -m tests.scenarios $(ARGS)
+
+soak: .venv/ready ## 500 members on each store under random faults; MINUTES=10 SEED=7 ARGS="--stores sqlite"
+	@$(BIN)/python -m tests.scenarios.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+
 benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare drivers'; ARGS="--stores sqlite" and more
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
@@ -60,4 +66,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test test-cluster lint benchmark mutations format chart lock clean
+.PHONY: help setup demo demo-stop test test-cluster test-scenarios soak lint benchmark mutations format chart lock clean

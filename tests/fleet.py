@@ -46,6 +46,13 @@ class Fleet:
     def kill(self, key: GroupKey, members: Iterable[str]) -> None:
         self._killed |= {(key, member) for member in members}
 
+    def leave(self) -> None:
+        """All of them, as agents that end."""
+        self.close()
+        for _, _, loop in self._due:
+            loop.leave()
+            loop.run()
+
     def close(self) -> None:
         with self._bell:
             self._ended = True

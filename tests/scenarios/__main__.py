@@ -8,6 +8,7 @@ import argparse
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -38,7 +39,12 @@ def main(arguments: Sequence[str]) -> int:
                 for one in scenarios:
                     number += 1
                     print(f"{number}/{total} {section}: {one.name}", flush=True)
-                    done = play(one, site)
+                    try:
+                        done = play(one, site)
+                    except Exception:  # noqa: BLE001 - the others are played all the same
+                        wrong += 1
+                        traceback.print_exc()
+                        continue
                     played.setdefault(section, []).append(done)
                     wrong += not done.sound
                     for store, figures in done.figures.items():

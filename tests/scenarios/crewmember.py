@@ -1,5 +1,5 @@
 """The program of a crew: several members of a group in one process, each by the package's own `join`, on a connection
-of its own. SIGTERM leaves; everything else is done to it from outside, by signals.
+of its own (or on a few, where they are many). SIGTERM leaves; everything else is done to it from outside, by signals.
 """
 
 import argparse
@@ -13,6 +13,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from servicegroup import ServiceGroup
+from servicegroup.model import GroupKey
+
+from tests.fleet import fleet
+
+FEW = 10
+"""Members with a thread and a connection each; more of them share a few (`fleet`)."""
 
 
 def main(arguments: Sequence[str]) -> None:
@@ -28,6 +34,12 @@ def main(arguments: Sequence[str]) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: ended.set())
     with ExitStack() as stack:
+        if len(given.members) > FEW:
+            agents = stack.enter_context(fleet(given.url, store_id=given.store_id))
+            agents.join(GroupKey.parse(given.group), given.members, interval=given.interval)
+            ended.wait()
+            agents.leave()
+            return
         for name in given.members:
             group = stack.enter_context(ServiceGroup(given.url, given.group, store_id=given.store_id))
             stack.enter_context(group.join(name, report_interval=given.interval))

@@ -39,8 +39,8 @@ class Operator:
         return (self.folder / "operator.log").read_text(encoding="utf-8")
 
     def kill(self) -> None:
-        assert self._child is not None
-        processes.kill(self._child)
+        if self._child is not None:
+            processes.kill(self._child)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:

@@ -22,6 +22,12 @@ from tests.scenarios.proxy import Proxy
 Fault = Callable[..., AbstractContextManager[None]]
 ROWS = "servicegroup_member"
 LOCKED = f"SELECT 1 FROM {ROWS} FOR UPDATE"  # noqa: S608 - a table of ours
+LOCKS = {
+    "postgresql": (("BEGIN", "LOCK TABLE {0}"), "COMMIT"),
+    "mariadb": (("LOCK TABLES {0} WRITE, {1} WRITE",), "UNLOCK TABLES"),
+}
+"""How a table is had alone, and given back."""
+
 BIG = b"x" * 500_000
 """Bytes: an item of memcached's."""
 
@@ -214,9 +220,12 @@ class Database(ServerPlace):
         yield
         self.server.stop()
         self.server.start()
+        alone, over = LOCKS[self.server.kind.name]
         self.server.admin(
-            f"TRUNCATE TABLE {ROWS}",
+            *(statement.format(ROWS, copy) for statement in alone),
+            f"DELETE FROM {ROWS}",  # noqa: S608 - a table of ours
             f"INSERT INTO {ROWS} SELECT * FROM {copy}",  # noqa: S608 - tables of ours
+            over,
             f"DROP TABLE {copy}",
             database=DATABASE,
         )

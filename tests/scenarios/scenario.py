@@ -1,13 +1,13 @@
 """What a scenario is, and how one is played: on all stores of a bench to which it applies, at the same time."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.scenarios.bench import Bench
 from tests.scenarios.ledger import Figures
 from tests.scenarios.places import Place
-from tests.scenarios.world import CREWS, World, world
+from tests.scenarios.world import CREWS, PACE, World, world
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +45,8 @@ class Played:
 def play(scenario: Scenario, bench: Bench) -> Played:
     """Raises AssertionError where the world does not come up at all."""
     places = [place for place in bench.places if scenario.applies(place)]
-    with world(
-        bench, places, crews=scenario.crews, spec=scenario.spec, clocked=scenario.clocked, held=scenario.held
-    ) as one:
+    pace = replace(PACE, held=scenario.held)
+    with world(bench, places, crews=scenario.crews, spec=scenario.spec, clocked=scenario.clocked, pace=pace) as one:
         scenario.play(one)
         one.settle()
         return Played(scenario, one.figures(), tuple(one.findings))

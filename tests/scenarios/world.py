@@ -4,6 +4,7 @@ Whatever is done is noted with its time: which store did not serve, when the obs
 The figures come from these notes and from what the operator said.
 """
 
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
@@ -28,7 +29,8 @@ T, C = DOWN_TIME, 2.5 * INTERVAL
 GRACE = 3.0
 """Seconds that a busy machine of two cores may add to anything."""
 
-STARTS_WITHIN = 90.0
+PACE = Pace(INTERVAL, DOWN_TIME, GRACE)
+STARTS_WITHIN = 180.0
 STAYS, DIES = "stays", "dies"
 CREWS = {STAYS: 8, DIES: 4}
 
@@ -50,6 +52,8 @@ class World:
     findings: list[str] = field(default_factory=list)
     _crews: dict[tuple[str, str], Crew] = field(default_factory=dict)
     _all: list[Crew] = field(default_factory=list)
+    _awaited: list[threading.Thread] = field(default_factory=list)
+    _closed: threading.Event = field(default_factory=threading.Event)
 
     def rest(self, seconds: float) -> None:
         """What goes on goes on for so long."""
@@ -66,7 +70,7 @@ class World:
             url=place.agents_url,
             group=f"{self.namespace}/{place.name}",
             names=names,
-            interval=INTERVAL,
+            interval=self.pace.interval,
             lives=self.lives.setdefault(place.name, {}) if watched else {},
             log=self.folder / f"{place.name}-{crew}-{len(self._all)}.log",
             clock=clock or self._clock_of(place),
@@ -95,12 +99,14 @@ class World:
     # Stores.
 
     @contextmanager
-    def store(self, fault: str, *arguments: Any, instead: str = "") -> Iterator[None]:
-        """All stores that can suffer it do, and the others what is to happen to them instead; the time from its
-        beginning to its end is noted as one without sight.
+    def store(
+        self, fault: str, *arguments: Any, instead: str = "", at: Sequence[Place] | None = None
+    ) -> Iterator[None]:
+        """All stores (or those named) that can suffer it do, and the others what is to happen to them instead; the time
+        from its beginning to its end is noted as one without sight.
         """
         with ExitStack() as stack:
-            for place in self.places:
+            for place in self.places if at is None else at:
                 found = place.fault(fault) or (place.fault(instead) if instead else None)
                 if found is not None:
                     stack.enter_context(self._noted(place, found(*arguments)))
@@ -144,23 +150,37 @@ class World:
                 self._note(place, OBSERVER, since=start)
 
     @contextmanager
-    def operator_gone(self) -> Iterator[None]:
-        """Killed, and started anew at the end; the time until it looks again is its own affair."""
-        with self.unobserved():
-            self.operator.kill()
-            try:
-                yield
-            finally:
-                self.operator.start()
+    def operator_gone(self, *, wait: bool = True) -> Iterator[None]:
+        """Killed, and started anew at the end; for how long it does not look after that is its own affair. Without
+        `wait` that is noted when it does.
+        """
+        start = monotonic()
+        self.operator.kill()
+        try:
+            yield
+        finally:
+            self.operator.start()
+            again = [threading.Thread(target=self._looks_again, args=(place, start)) for place in self.places]
+            for thread in again:
+                thread.start()
+            self._awaited += again
+            if wait:
                 self.looks()
 
+    def _looks_again(self, place: Place, start: float) -> None:
+        began = monotonic()
+        while not self.bench.published(place, self.namespace, within=monotonic() - began):
+            if self._closed.wait(0.1):
+                return
+        self._note(place, OBSERVER, since=start)
+
     def looks(self) -> None:
-        """Until the operator has published every group to its store since now."""
-        began, limit = monotonic(), monotonic() + STARTS_WITHIN
-        for place in self.places:
-            while not self.bench.published(place, self.namespace, within=monotonic() - began):
-                assert monotonic() < limit, f"the operator does not look:\n{self.operator.log[-3000:]}"
-                self.rest(0.1)
+        """Until the operator has published every group to its store since it was started."""
+        limit = monotonic() + STARTS_WITHIN
+        for thread in self._awaited:
+            thread.join(limit - monotonic())
+            assert not thread.is_alive(), f"the operator does not look:\n{self.operator.log[-3000:]}"
+        self._awaited.clear()
 
     # What is said.
 
@@ -182,12 +202,13 @@ class World:
 
     def settle(self) -> None:
         """Until all is as it must be at the end: the dead are Down, the living Up; or it is too late for that."""
-        due = monotonic() + T
+        self.looks()
+        due = monotonic() + self.pace.down_time
         for place in self.places:
             for life in self.lives[place.name].values():
                 for span in life.silences:
                     due = max(due, due_at(span.start, self.breaks.get(place.name, ()), pace=self.pace))
-        self.heard.wait(lambda: all(self._settled(place) for place in self.places), until=due + T)
+        self.heard.wait(lambda: all(self._settled(place) for place in self.places), until=due + self.pace.down_time)
 
     def _settled(self, place: Place) -> bool:
         said, now = self.verdicts(place), monotonic()
@@ -207,6 +228,7 @@ class World:
         }
 
     def close(self) -> None:
+        self._closed.set()
         for crew in self._all:
             crew.close()
         self.operator.close()
@@ -228,10 +250,10 @@ def world(
     crews: Mapping[str, int] = CREWS,
     spec: Mapping[str, Any] | None = None,
     clocked: bool = False,
-    held: float = 0.0,
+    pace: Pace = PACE,
 ) -> Iterator[World]:
     """Members that are all Up, watched for long enough that each could be found dead. `clocked`: the operator's time of
-    day is what a file says. `held`: for how long those may be held who die.
+    day is what a file says.
     """
     namespace = bench.namespace()
     folder = bench.folder / namespace
@@ -241,16 +263,19 @@ def world(
         clock.write_text("+0", encoding="ascii")
     stores = {place.name: {"driver": place.driver, "url": place.operator_url} for place in places}
     (folder / "stores.yaml").write_text(yaml.safe_dump({"stores": stores}), encoding="utf-8")
-    policy = {"reportIntervalSeconds": int(INTERVAL), "serviceDownTimeSeconds": int(DOWN_TIME), **(spec or {})}
+    policy = {
+        "reportIntervalSeconds": int(pace.interval),
+        "serviceDownTimeSeconds": int(pace.down_time),
+        **(spec or {}),
+    }
     operator = Operator(namespace, folder, bench.kubeconfig, clock)
     with hearing(folder / "decisions.jsonl") as heard:
-        pace = Pace(INTERVAL, DOWN_TIME, GRACE, held)
         one = World(bench, places, namespace, folder, heard, operator, pace, policy)
         try:
             for place in places:
                 bench.create(namespace, place.name, {"store": place.name, **policy})
-            operator.start()
-            one.looks()
+            with one.operator_gone():
+                pass
             for place in places:
                 for name, count in crews.items():
                     one.join(place, name, [f"{name}-{number}" for number in range(count)])
@@ -268,4 +293,4 @@ def _watched(one: World, *, everyone: int) -> None:
     began = monotonic()
     assert one.heard.wait(all_up, until=began + STARTS_WITHIN), f"not all are Up: {one.operator.log[-3000:]}"
     # T since the store was first looked at: a death is due T after it from here on.
-    one.rest(max(0.0, began + T - monotonic()))
+    one.rest(max(0.0, began + one.pace.down_time - monotonic()))

@@ -60,6 +60,7 @@ SCENARIOS = (
     Scenario("it is killed, and back after 5 T", for_a_time("down", 5 * T), needs="down"),
     Scenario("it restarts", for_a_time("restarted", 0.0, dies_after=None), needs="restarted"),
     Scenario("it is killed five times, for 0.3 T each", partial(comes_and_goes, fault="down"), needs="down"),
+    Scenario("each question is 0.02 I on its way, for 3 T", for_a_time("slow", 3 * T, 0.02 * INTERVAL), needs="slow"),
     Scenario("each question is 0.2 I on its way, for 3 T", for_a_time("slow", 3 * T, 0.2 * INTERVAL), needs="slow"),
     Scenario("each question is 0.8 I on its way, for 3 T", for_a_time("slow", 3 * T, 0.8 * INTERVAL), needs="slow"),
     Scenario("it takes no writes for 1.5 T", for_a_time("read_only", 1.5 * T), needs="read_only"),
