@@ -23,7 +23,13 @@ LINT = (
     ("import contracts", [BIN / "lint-imports"]),
 )
 MEANWHILE = ("tests/unit", "tests/contract")
-ON_THE_CONTROL_PLANE = (("tests/apiserver",), ("tests/gateway",), ("tests/chart",), ("tests/scenarios",), ("tests/cluster",))
+ON_THE_CONTROL_PLANE = (
+    ("tests/apiserver",),
+    ("tests/gateway",),
+    ("tests/chart",),
+    ("tests/scenarios",),
+    ("tests/cluster",),
+)
 LOOK_EVERY = 15.0
 """Seconds between two lines about a compilation that is waited for."""
 

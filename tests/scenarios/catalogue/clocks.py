@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+from tests.scenarios.ledger import UP
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.world import C, T, World
 
@@ -11,6 +12,7 @@ def agents_clock(world: World, *, offset: str) -> None:
     for place in world.places:
         names = [f"elsewhen-{number}" for number in range(4)]
         world.join(place, "elsewhen", names, clock=offset)
+    world.until(lambda: all(set(world.verdicts(p).values()) == {UP} for p in world.places), why="all are Up")
     world.rest(T)
     world.kill()
     world.kill("elsewhen")
