@@ -72,7 +72,8 @@ class Pace:
 @dataclass(frozen=True, slots=True)
 class Figures:
     """`waits` are seconds from a death to Down, `late` those of them after the moment at which it was due. `unknown` is
-    how long living members were Unknown, in seconds of all together, `beyond` how much of that no rule excuses.
+    how long living members were Unknown, in seconds of all together, `beyond` how much of that no rule excuses;
+    `unlooked` for how many seconds nobody looked and nothing that was done explains it.
     """
 
     members: int
@@ -82,6 +83,7 @@ class Figures:
     risen: tuple[str, ...]
     unknown: float
     beyond: float
+    unlooked: float
     waits: tuple[float, ...]
     late: tuple[float, ...]
 
@@ -91,8 +93,16 @@ class Figures:
 
 
 def figures(
-    lives: Mapping[str, Life], said: Sequence[Said], breaks: Sequence[Break], *, pace: Pace, ended: float
+    lives: Mapping[str, Life],
+    said: Sequence[Said],
+    breaks: Sequence[Break],
+    *,
+    pace: Pace,
+    ended: float,
+    gaps: Sequence[Break] = (),
 ) -> Figures:
+    """`breaks` are what was done, `gaps` what was seen of it and of a machine that is too busy."""
+    done, breaks = [Span(one.span.start, one.span.end + pace.grace) for one in breaks], [*breaks, *gaps]
     false = [f"{one.member} at {one.at:.1f}" for one in said if _false(one, lives[one.member], pace=pace)]
     missed, risen, waits, late = [], [], [], []
     unknown = beyond = 0.0
@@ -127,6 +137,7 @@ def figures(
         risen=tuple(risen),
         unknown=unknown,
         beyond=beyond,
+        unlooked=sum(part.end - part.start for one in gaps for part in _without(one.span, done)),
         waits=tuple(waits),
         late=tuple(late),
     )

@@ -68,9 +68,10 @@ class Ways:
 
 @dataclass
 class Place:
-    """One store, and how agents and the operator are told of it. `ways` is None where there is no server."""
+    """One store, at `url`, and how agents and the operator are told of it. `ways` is None where there is no server."""
 
     name: str
+    url: str
     agents_url: str
     operator_url: str
     ways: Ways | None = None
@@ -120,7 +121,7 @@ class Sqlite(Place):
     def __init__(self, folder: Path) -> None:
         self.file = folder / "beats.sqlite"
         url = f"sqlite:///{self.file}"
-        super().__init__("sqlite", url, url)
+        super().__init__("sqlite", url, url, url)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -157,6 +158,7 @@ class Database(ServerPlace):
         ways = Ways([server.port])
         super().__init__(
             server.kind.name,
+            server.url(),
             server.url(port=ways.agents[0].port),
             server.url(port=ways.operator[0].port),
             ways,
@@ -274,7 +276,9 @@ class Memcached(ServerPlace):
     def __init__(self, servers: Sequence[memcached.Server]) -> None:
         ways = Ways([server.port for server in servers])
         name = "memcached" if len(servers) == 1 else f"memcached-{len(servers)}"
-        super().__init__(name, _memcached_url(ways.agents), _memcached_url(ways.operator), ways)
+        super().__init__(
+            name, memcached.url([*servers]), _memcached_url(ways.agents), _memcached_url(ways.operator), ways
+        )
         self.servers = servers
 
     @contextmanager

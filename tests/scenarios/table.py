@@ -17,10 +17,11 @@ names. In almost all of them a third of the members die meanwhile: those are the
 * **Unknown**: seconds that a member was `Unknown` while it lived, on average, and in brackets how many of them no rule
   excuses: sight was lost for longer than T (rule 4), or most fell silent at once (rule 6).
 * **Death to Down**: as multiples of T, shortest to longest. **Late**: how long after the moment at which it was due by
-  the rules (T after the death; T after the store, C after the operator came back), as multiples of C.
+  the rules (T after the death; T after the store, C after the operator came back), as multiples of C. **Not looked**:
+  seconds in which the operator did not look although nothing that was done explains it: the machine was too busy.
 """
 
-NAMES = ("store", "false", "missed", "Unknown (beyond)", "deaths", "death to Down", "late")
+NAMES = ("store", "false", "missed", "Unknown (beyond)", "deaths", "death to Down", "late", "not looked")
 COLUMNS = f"| {' | '.join(NAMES)} |\n{'|---' * len(NAMES)}|\n"
 
 
@@ -48,6 +49,7 @@ def _cells(store: str, found: Figures) -> list[str]:
         str(found.deaths),
         _range(found.waits, unit=T, sign="T"),
         _range(found.late, unit=C, sign="C"),
+        f"{found.unlooked:.1f}",
     ]
 
 

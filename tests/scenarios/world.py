@@ -14,9 +14,11 @@ from typing import Any
 
 import yaml
 from servicegroup.clock import monotonic
+from servicegroup.model import GroupKey
 
 from tests.scenarios.bench import Bench
 from tests.scenarios.crews import Crew
+from tests.scenarios.gaps import Gaps
 from tests.scenarios.hearing import Hearing, hearing
 from tests.scenarios.ledger import DOWN, OBSERVER, STORE, UP, Break, Figures, Life, Pace, Span, due_at, figures
 from tests.scenarios.operators import Operator
@@ -31,6 +33,9 @@ GRACE = 3.0
 
 PACE = Pace(INTERVAL, DOWN_TIME, GRACE)
 STARTS_WITHIN = 180.0
+MOST_PATIENT = 10
+"""Multiples of T for which the last verdicts are waited for."""
+
 STAYS, DIES = "stays", "dies"
 CREWS = {STAYS: 8, DIES: 4}
 
@@ -49,6 +54,7 @@ class World:
     spec: Mapping[str, Any] = field(default_factory=dict)
     lives: dict[str, dict[str, Life]] = field(default_factory=dict)
     breaks: dict[str, list[Break]] = field(default_factory=dict)
+    gaps: dict[str, Gaps] = field(default_factory=dict)
     findings: list[str] = field(default_factory=list)
     _crews: dict[tuple[str, str], Crew] = field(default_factory=dict)
     _all: list[Crew] = field(default_factory=list)
@@ -203,16 +209,26 @@ class World:
     def settle(self) -> None:
         """Until all is as it must be at the end: the dead are Down, the living Up; or it is too late for that."""
         self.looks()
-        due = monotonic() + self.pace.down_time
-        for place in self.places:
-            for life in self.lives[place.name].values():
-                for span in life.silences:
-                    due = max(due, due_at(span.start, self.breaks.get(place.name, ()), pace=self.pace))
-        self.heard.wait(lambda: all(self._settled(place) for place in self.places), until=due + self.pace.down_time)
+        pace, limit = self.pace, monotonic() + self.pace.held + MOST_PATIENT * self.pace.down_time
+        while not all(self._settled(place) for place in self.places):
+            due = max(self._due(place) for place in self.places) + pace.grace + pace.down_time
+            if min(due, limit) < monotonic():
+                self.find("the operator looked too seldom to judge at all", true=due < limit)
+                break
+            self.heard.wait(lambda: all(self._settled(place) for place in self.places), until=monotonic() + 1.0)
+
+    def _due(self, place: Place) -> float:
+        silences = [span for life in self.lives[place.name].values() for span in life.silences]
+        breaks = self.blindness(place)
+        return max((due_at(span.start, breaks, pace=self.pace) for span in silences), default=0.0)
 
     def _settled(self, place: Place) -> bool:
         said, now = self.verdicts(place), monotonic()
         return all(said.get(life.member) == _wanted(life, now) for life in self.lives[place.name].values())
+
+    def blindness(self, place: Place) -> list[Break]:
+        """What was done to it and the operator, and when the operator did not look for whatever reason."""
+        return [*self.breaks.get(place.name, ()), *self.gaps[place.name].found()]
 
     def figures(self) -> dict[str, Figures]:
         now = monotonic()
@@ -223,12 +239,15 @@ class World:
                 self.breaks.get(place.name, ()),
                 pace=self.pace,
                 ended=now,
+                gaps=self.gaps[place.name].found(),
             )
             for place in self.places
         }
 
     def close(self) -> None:
         self._closed.set()
+        for one in self.gaps.values():
+            one.close()
         for crew in self._all:
             crew.close()
         self.operator.close()
@@ -276,6 +295,9 @@ def world(
                 bench.create(namespace, place.name, {"store": place.name, **policy})
             with one.operator_gone():
                 pass
+            for place in places:
+                key = GroupKey(namespace, place.name)
+                one.gaps[place.name] = Gaps(place.url, key, longest=pace.interval / 2)
             for place in places:
                 for name, count in crews.items():
                     one.join(place, name, [f"{name}-{number}" for number in range(count)])

@@ -95,3 +95,14 @@ def test_unknown_of_the_living_is_counted_and_excused_by_blindness_of_longer_tha
 def test_unknown_of_the_dead_is_not_of_the_living() -> None:
     held = (Said(50.0, "a", UNKNOWN, "MassFailure"), Said(60.0, "a", DOWN, "Silent"))
     assert found(*held, silences=[Span(40.0, math.inf)])[3:] == (0.0, 0.0)
+
+
+def test_a_gap_of_unknown_cause_excuses_a_late_verdict_and_is_told() -> None:
+    gap = Break(STORE, Span(50.0, 56.0))
+    lives = {"a": Life("a", [Span(40.0)])}
+    one = figures(lives, [JOINED, Said(67.9, "a", DOWN, "Silent")], [], pace=PACE, ended=100.0, gaps=[gap])
+    assert (one.missed, one.late, one.unlooked) == ((), (0.0,), 6.0)
+
+    done = Break(STORE, Span(49.0, 55.0))
+    one = figures(lives, [JOINED, Said(67.9, "a", DOWN, "Silent")], [done], pace=PACE, ended=100.0, gaps=[gap])
+    assert one.unlooked == 0.0
