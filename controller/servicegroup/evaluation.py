@@ -82,7 +82,7 @@ def advance(
         judged=judged,
         published=_publish_all(view, judged, observations, spec=spec, wall=wall),
         promised=_promised(judged, observations) if seen.healthy else view.promised,
-        braking=settled(braking, judged.values(), spec=spec, moment=moment),
+        braking=settled(braking, view.judged, judged, spec=spec, moment=moment),
     )
     changes = transitions(view, after, observations, now=seen.now, policy=spec.policy)
     return replace(after, publication=view.publication + bool(changes)), changes

@@ -30,10 +30,23 @@ apart from silence, since only a silent host may be evacuated.
 T and C of a member grow with the interval that its agent promised (rule 5). Forced down is an administrator's word and
 lies over the judgement, which goes on beneath it: when the word is taken back, what was seen counts at once.
 
-How late can Down be? A member that dies while it is watched is Down in the first pass after its last beat is T old. If
-it dies while nobody watched, that, or C after the observer's start or T after the store's return, whichever is last. An
-observer that never sees for C without a break, or a store that never lasts T, finds no dead at all: `Watch.blind_for`
-counts that, and past 2T the operator says so (rule 10).
+How late can Down be? A member whose last beat was at b is Down in a pass that ends by
+
+    max(b + T, store's return + T, observer's start + C) + 2 passes, and + maxHoldSeconds when it is held (rule 6)
+
+The store returns with the end of an outage, with a new epoch, and, of a new observer, with its start when it finds no
+record, or one older than T. A row that was lost, went back or is stamped in the future says nothing of b: T counts from
+when that was read. An interruption of the observer's counts as its start. An observer that never sees for C without a
+break, or a store that never lasts T, finds no dead at all: `Watch.blind_for` counts that, and past 2T the operator says
+so (rule 10).
+
+How long is the living Unknown? One that beats is seen in each healthy pass, so it is Unknown only when more than T has
+passed since the last: of a blindness of B, from one healthy pass to the next, for at most
+
+    max(0, B - T) where it could beat all the while, max(0, B + I + 2 passes - T) where it could not
+
+since it writes within I of the store's return. And for I + 2 passes at a new observer's start, when its row was lost or
+the store's clock stepped forward by T since it was written: such a row looks like that of one who died long ago.
 """
 
 from collections.abc import Mapping

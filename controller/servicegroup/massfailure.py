@@ -111,12 +111,23 @@ def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool,
     return Braking(found, above, on, hold)
 
 
-def settled(before: Braking, judged: Iterable[Judgement], *, spec: GroupSpec, moment: Moment) -> Braking:
+def settled(
+    before: Braking,
+    earlier: Mapping[str, Judgement],
+    judged: Mapping[str, Judgement],
+    *,
+    spec: GroupSpec,
+    moment: Moment,
+) -> Braking:
     """After the verdicts of a pass: a hold begins with the first who is caught, and is over with the last."""
     hold = before.hold
-    if not any(said.held for said in judged):
+    held = [member for member, said in judged.items() if said.held]
+    if not held:
         return before if hold is None or hold.released else replace(before, hold=None)
     if hold is not None and moment.now < hold.until:
+        return before
+    # Who is ill stays caught while nobody may judge: that is no beginning.
+    if all(member in earlier and earlier[member].held for member in held):
         return before
     longest = spec.mass_failure.longest_hold
     return replace(before, hold=Hold(moment.wall, moment.wall + longest, moment.now + longest))
