@@ -12,6 +12,9 @@ evidence against it:
 * Where more than half fall silent at once, something common to them has failed more likely than each of them, and
   nobody may be evacuated for it: `massfailure` puts a brake on. Who would become Down under it is Unknown
   (MassFailure) until the hold ends, once in a silence.
+* Before planned work on the store a person announces a hold (`announcement`). While it is in force, who would become
+  Down for silence is Unknown (HoldAnnounced) instead. It raises nobody: who is Down stays so, and forced down, a
+  service that is not there and a leave count as ever. It catches nobody: after it all rules hold, the brake's too.
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
@@ -105,10 +108,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """The brake on mass failures: whether it `catches` who would become Down, and `holds` whom it caught."""
+    """What keeps members from Down: whether the brake on mass failures `catches` who would become so, and `holds` whom
+    it caught; and whether a hold is `announced`.
+    """
 
     catches: bool = False
     holds: bool = False
+    announced: bool = False
 
 
 OFF = Brake()
@@ -165,11 +171,13 @@ def _beating(before: Judgement | None, seen: Observation, reason: Reason, *, mom
 
 def _found(before: Judgement | None, *, moment: Moment) -> Judgement:
     """Of one who is silent for longer than T, on sight."""
-    if before is None or not _held(before, moment.brake):
+    brake = moment.brake
+    mass = before is not None and _held(before, brake)
+    if not (mass or brake.announced):
         return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
-    if before.reason in ILL:  # Down as it is, and not to be evacuated for a silence that most others share
-        return before if before.caught else replace(before, caught=True)
-    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE, moment=moment)
+    if before is not None and before.reason in ILL:  # Down as it is, and not to be evacuated for this silence
+        return replace(before, caught=True) if mass and not before.caught else before
+    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE if mass else Reason.HOLD_ANNOUNCED, moment=moment)
 
 
 def _held(before: Judgement, brake: Brake) -> bool:
@@ -223,7 +231,7 @@ def _stopped(service: Service | None, *, said: bool, policy: Policy, now: float)
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
-    if before is not None and (before.reason in ILL or (before.reason is Reason.MASS_FAILURE and moment.brake.holds)):
+    if before is not None and (before.reason in ILL or _kept(before, moment.brake)):
         return before  # nobody can tell yet whether who is ill is silent as well
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
@@ -235,6 +243,13 @@ def _unconfirmed(
             return _judged(before, Verdict.UP, before.reason, moment=moment, sighted=sighted)
     reason = Reason.STORE_UNREACHABLE if watch.broken else Reason.NOT_WATCHING
     return _judged(before, Verdict.UNKNOWN, reason, moment=moment)
+
+
+def _kept(before: Judgement, brake: Brake) -> bool:
+    """Whether who is held stays so where nobody can tell."""
+    if before.reason is Reason.HOLD_ANNOUNCED:
+        return brake.announced
+    return before.reason is Reason.MASS_FAILURE and brake.holds
 
 
 def _judged(

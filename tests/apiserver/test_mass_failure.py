@@ -11,7 +11,7 @@ import pytest
 from servicegroup.model import GroupKey
 
 from tests.apiserver import test_operator
-from tests.apiserver.operators import running, until
+from tests.apiserver.operators import Kubectl, running, until
 from tests.apiserver.test_operator import Cluster
 from tests.fleet import Fleet, fleet
 from tests.localcluster.controlplane import ControlPlane
@@ -83,6 +83,43 @@ def test_most_of_a_group_is_held_over_a_restart_and_down_when_a_person_says_so(
         assert cluster.condition("Held")["status"] == "False"
         events = cluster.core.list_namespaced_event(cluster.site.namespace).items
     assert "MembersHeld" in {event.reason for event in events}
+
+
+@pytest.mark.timeout(150)
+def test_an_announced_hold_keeps_the_dead_unknown_over_a_restart_until_it_is_taken_back(
+    cluster: Cluster, admin_kubeconfig: Path
+) -> None:
+    group = f"{cluster.site.namespace}/compute"
+    with beating(cluster) as agents:
+        told = servicegroup("hold", group, "--for", "30m", "--reason", "new disks", kubeconfig=admin_kubeconfig)
+        assert told.returncode == 0, told.stderr
+        until(lambda: cluster.condition("Held")["status"] == "True", why="it holds")
+        held = cluster.condition("Held")
+        assert held["reason"] == "Announced"
+        assert "(new disks)" in held["message"]
+        agents.kill(GroupKey(cluster.site.namespace, "compute"), LOST[:1])
+        until(lambda: reasons(cluster) == {LOST[0]: "HoldAnnounced"}, why="the dead is held")
+        cluster.site.end()
+        cluster.site.start()
+        agents.join(GroupKey(cluster.site.namespace, "compute"), ["newcomer"], interval=1.0)
+        until(lambda: cluster.verdicts().get("newcomer") == "Up", why="the new operator judges")
+        assert reasons(cluster) == {LOST[0]: "HoldAnnounced"}
+        assert cluster.condition("Held")["message"] == held["message"].replace(", 0 are", ", 1 are")
+        back = servicegroup("release", group, kubeconfig=admin_kubeconfig)
+        assert (back.returncode, "is taken back" in back.stdout) == (0, True)
+        until(lambda: reasons(cluster) == {LOST[0]: "Silent"}, why="the dead is Down")
+        until(lambda: cluster.condition("Held")["status"] == "False", why="nothing is held")
+    assert "servicegroup.dev/hold" not in cluster.read()["metadata"].get("annotations", {})
+
+
+@pytest.mark.timeout(60)
+def test_an_annotation_that_is_no_hold_is_told(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.create()
+    with running(cluster.site), cluster.join("node-1"):
+        kubectl("annotate", "csg", "compute", "-n", cluster.site.namespace, "servicegroup.dev/hold=tonight")
+        until(lambda: cluster.condition("Held").get("reason") == "InvalidHold", why="it is told")
+        assert "'tonight' is no hold" in cluster.condition("Held")["message"]
+        until(lambda: cluster.verdicts() == {"node-1": "Up"}, why="the group is judged all the same")
 
 
 @pytest.mark.timeout(120)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from servicegroup.liveness import Published
-from servicegroup.model import Fact, MassFailure, Policy, Reason, Verdict
+from servicegroup.model import Announced, Fact, MassFailure, Policy, Reason, Verdict
 from servicegroup.observation import Observation
 
 from tests.unit.simulation import TICK, Change, World
@@ -52,6 +52,7 @@ class Promises:
     untrusted: dict[str, float] = field(default_factory=dict)
     sightings: dict[str, Sighting] = field(default_factory=dict)
     protected: dict[str, float] = field(default_factory=dict)
+    held: float = NEVER
     _checked: int = 0
     _facts: tuple[Fact, ...] | None = None
     _healthy: tuple[float, float] | None = None
@@ -103,6 +104,15 @@ class Promises:
         self.wall_forward = False
         self.world.start()
         self.operator = self.world.now
+        said = self.world.spec.announced
+        if said is not None:  # by the time of day, as there is nothing else
+            self.held = self.world.now + min(said.until - self.world.wall, said.until - said.since)
+
+    def announce(self, length: float | None) -> None:
+        """A hold of this length, or the end of one."""
+        said = None if length is None else Announced(self.world.wall, self.world.wall + length)
+        self.world.respec(replace(self.world.spec, announced=said))
+        self.held = self.world.now + (length or 0.0)
 
     def join(self, member: str) -> None:
         self.world.join(member)
@@ -155,7 +165,7 @@ class Promises:
         healthy = observer.view.watch.healthy
         mark = None if healthy is None else (observer.zero, healthy)
         if mark is not None and mark != self._healthy:
-            facts = self._facts if world.latency else store.facts(now=world.now)
+            facts = store.facts(now=world.now) if self._facts is None else self._facts
             self._sight(facts or (), first=self._healthy is None or self._healthy[0] != observer.zero)
             self._healthy = mark
         self._facts = observer.asked[1] if observer.asked is not None else None
@@ -198,6 +208,7 @@ class Promises:
         if now - self.forward > 2 * self._stretched(None).down_time:
             silent = self._since(member)
             assert silent > self._stretched(member).down_time - PASSES, f"{member} wrote {silent} s ago and is Down"
+        assert now >= self.held, f"{member} is Down at {now}, in a hold that was announced until {self.held}"
         held = self.protected.get(member, NEVER)
         assert now >= held, f"{member} was cut off with most others and is Down at {now}, before {held}"
 
@@ -224,8 +235,8 @@ class Promises:
                 assert unseen > sighting.down_time, f"{member} is Unknown, seen {unseen} s ago"
 
     def _the_dead_are_found(self) -> None:
-        """By the latest of its last beat, the store's return and a lost row + T, and the observer's start + C; when
-        they are held, by as much later as a hold lasts.
+        """By the latest of its last beat, the store's return and a lost row + T, the observer's start + C, and the end
+        of an announced hold; when they are held after a mass failure, by as much later as a hold lasts.
         """
         if self.world.observer is None:
             return
@@ -239,7 +250,7 @@ class Promises:
     def _due(self, member: str, said: Published) -> float:
         policy = self._stretched(member)
         since = max(self._wrote(member), self.store, self.rows, self.untrusted.get(member, NEVER))
-        due = max(since + policy.down_time, self.operator + policy.sight)
+        due = max(since + policy.down_time, self.operator + policy.sight, self.held)
         held = said.reason is Reason.MASS_FAILURE or self.world.running.view.judged[member].held
         return due + PASSES + self.world.latency + (HOLD if held else 0.0)
 
@@ -252,6 +263,7 @@ class Promises:
             self.start()
         world.running.paused = False
         longest = self._stretched(None)
+        self.announce(None)
         self.run(longest.interval + PASSES)
         assert {world.verdict(member) for member in self.living} == {UP}
         self.run(longest.down_time + HOLD + PASSES)

@@ -129,6 +129,19 @@ class World(RuleBasedStateMachine):
         self.told.respec(policy)
         self.pass_on(seconds)
 
+    # A person.
+
+    @precondition(lambda self: self.world.observer is not None)
+    @rule(length=st.sampled_from((40.0, 150.0, 400.0)), seconds=SECONDS)
+    def a_hold_is_announced(self, length: float, seconds: float) -> None:
+        self.told.announce(length)
+        self.pass_on(seconds)
+
+    @rule(seconds=SECONDS)
+    def it_is_taken_back(self, seconds: float) -> None:
+        self.told.announce(None)
+        self.pass_on(seconds)
+
     # The members.
 
     @rule(member=MEMBER, seconds=SECONDS)

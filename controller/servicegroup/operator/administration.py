@@ -9,7 +9,7 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from servicegroup.model import GroupKey
-from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL, RELEASE
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
 
 SECONDS = 10.0
 NOT_FOUND, FORBIDDEN = 404, 403
@@ -35,8 +35,9 @@ class Administration:
         found: dict[str, Any] = self._asked(self._api.get_namespaced_custom_object, key)
         return found
 
-    def release(self, key: GroupKey, *, since: str) -> None:
-        self._patch(key, {"metadata": {"annotations": {RELEASE: since}}}, kind="application/merge-patch+json")
+    def annotate(self, key: GroupKey, words: Mapping[str, str | None]) -> None:
+        """These annotations and no others; None takes one away."""
+        self._patch(key, {"metadata": {"annotations": dict(words)}}, kind="application/merge-patch+json")
 
     def override(self, key: GroupKey, *, entries: Sequence[Mapping[str, Any]], manager: str) -> None:
         """The entries that this manager owns, and no others."""
