@@ -73,9 +73,9 @@ RESTORED = float("-inf")
 class Judgement:
     """What the evidence says of one member, and what later passes need to remember.
 
-    `since` is the wall clock's time of the verdict, `at` the observer's clock when it was judged, `sighted` when an Up
-    that its beats no longer carry was last up on sight. `definite` is the last verdict that was not Unknown, of one
-    whom some observer saw beat; `caught` is whether a hold has caught this silence.
+    `since` is the wall clock's time of the verdict, or of the silence that made it, `at` the observer's clock when it
+    was judged, `sighted` when an Up that its beats no longer carry was last up on sight. `definite` is the last verdict
+    that was not Unknown, of one whom some observer saw beat; `caught` is whether a hold has caught this silence.
     """
 
     verdict: Verdict
@@ -267,9 +267,11 @@ def _judged(
     )
     if before is None or before.verdict is not verdict:
         return after
-    # Only a beat after the silence was found may end it: who was Down before, for another reason, did beat.
-    at = moment.now if reason is Reason.SILENT and before.reason is not reason else before.at
-    after = replace(after, since=before.since, at=at)
+    if reason is Reason.SILENT and before.reason is not reason:
+        # Who was Down before, for another reason, did beat: only a beat after the silence was found may end it, and
+        # who is asked to forget this silence, or to evacuate for it, must not take an earlier one for it.
+        return after
+    after = replace(after, since=before.since, at=before.at)
     return before if after == before else after
 
 

@@ -286,7 +286,9 @@ class Announced:
 
 @dataclass(frozen=True, slots=True)
 class GroupSpec:
-    """What the owner of a group asked for; `unheard` is what is wrong with an announcement that is none."""
+    """What the owner of a group asked for; `forget` are members, each with the begin of the silence for which it is to
+    go now, and `unheard` is what is wrong with an announcement that is none.
+    """
 
     key: GroupKey
     policy: Policy
@@ -298,5 +300,6 @@ class GroupSpec:
     forget_after: float = DAY
     mass_failure: MassFailure = field(default_factory=MassFailure)
     released: float | None = None
+    forget: Mapping[str, float] = field(default_factory=dict)
     announced: Announced | None = None
     unheard: str | None = None

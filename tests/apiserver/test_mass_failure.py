@@ -165,6 +165,30 @@ def test_a_forced_member_is_down_until_the_word_is_taken_back_and_others_words_s
     assert [one["member"] for one in cluster.read()["spec"]["overrides"]] == ["node-9", "node-2"]
 
 
+@pytest.mark.timeout(120)
+def test_the_dead_are_forgotten_as_a_person_asks_and_nobody_else(
+    cluster: Cluster, admin_kubeconfig: Path, kubectl: Kubectl
+) -> None:
+    cluster.create(expectedMembers=["node-3"], overrides=[{"member": "node-9", "forcedDown": True}])
+    group = f"{cluster.site.namespace}/compute"
+    with running(cluster.site) as site, cluster.join("node-0"), fleet(site.url) as agents:
+        agents.join(GroupKey(site.namespace, "compute"), ["node-1", "node-2", "node-3", "node-9"], interval=1.0)
+        until(lambda: list(cluster.verdicts().values()).count("Up") == 4, why="all are Up")
+        for member in ("node-1", "node-2", "node-3"):
+            agents.kill(GroupKey(site.namespace, "compute"), [member])
+            until(lambda member=member: reasons(cluster).get(member) == "Silent", why="it is Down")  # type: ignore[misc]
+        stale = "2027-01-15T08:00:00Z node-2"
+        kubectl("annotate", "csg", "compute", "-n", site.namespace, f"forget.servicegroup.dev/old={stale}")
+        told = servicegroup("forget", group, "node-1", kubeconfig=admin_kubeconfig)
+        assert (told.returncode, "node-1 is forgotten" in told.stdout) == (0, True), told.stderr
+        assert "node-1" not in cluster.verdicts()
+        for member in ("node-0", "node-1", "node-3", "node-9"):
+            refused = servicegroup("forget", group, member, kubeconfig=admin_kubeconfig)
+            assert (refused.returncode, f"{member} is not forgotten: " in refused.stderr) == (1, True)
+        assert cluster.verdicts() == {"node-0": "Up", "node-2": "Down", "node-3": "Down", "node-9": "Down"}
+        assert cluster.read()["metadata"]["annotations"] == {"forget.servicegroup.dev/old": stale}
+
+
 @pytest.mark.timeout(60)
 def test_what_cannot_be_released_is_said(cluster: Cluster, admin_kubeconfig: Path) -> None:
     cluster.create()

@@ -75,6 +75,7 @@ class Promises:
     def store_restarted(self, *, wiped: bool) -> None:
         self.store = self.world.now
         self.lost |= wiped
+        self.rows = self.world.now if wiped else self.rows
 
     def rows_hurt(self) -> None:
         self.rows = self.world.now
@@ -205,7 +206,7 @@ class Promises:
         assert member not in self.living, f"{member} beats and is Down at {now}"
         if change.transition.after is None or change.transition.after.reason is not Reason.SILENT:
             return
-        if now - self.forward > 2 * self._stretched(None).down_time:
+        if max(self.forward, self.rows) < self._wrote(member):  # its last beat was there to be read
             silent = self._since(member)
             assert silent > self._stretched(member).down_time - PASSES, f"{member} wrote {silent} s ago and is Down"
         assert now >= self.held, f"{member} is Down at {now}, in a hold that was announced until {self.held}"

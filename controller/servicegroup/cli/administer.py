@@ -44,10 +44,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     for parser in (hold, down):
         parser.add_argument("--reason", metavar="TEXT", default="", help="why, for whoever reads it later")
     for parser in (hold, release, down):
-        parser.add_argument("group", metavar="GROUP", help="[namespace/]name")
-        parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
+        add_target(parser)
     down.add_argument("member", metavar="MEMBER")
     down.add_argument("--undo", action="store_true", help="take the word back that this command gave")
+
+
+def add_target(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("group", metavar="GROUP", help="[namespace/]name")
+    parser.add_argument("--context", metavar="NAME", help="of the kubeconfig; default: its current one")
 
 
 def run(arguments: argparse.Namespace, _: Mapping[str, str]) -> int:

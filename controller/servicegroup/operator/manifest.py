@@ -29,6 +29,11 @@ RELEASE = f"{API_GROUP}/release"
 HOLD = f"{API_GROUP}/hold"
 """The annotation that announces one; its value is that of `announcement.parse`."""
 
+FORGET = f"forget.{API_GROUP}/"
+"""Begins the annotations that ask for members to be forgotten, one for each, so that none undoes another. The value is
+the `since` of its silence, a space, and its name.
+"""
+
 MOST_NEEDED = 100_000
 """Members, as in the resource's schema."""
 
@@ -57,6 +62,7 @@ def spec_of(body: Mapping[str, Any]) -> GroupSpec:
         key=key_of(body),
         announced=announced,
         unheard=unheard,
+        forget=_forget(body),
         policy=_policy(spec),
         store=str(spec.get("store", "default")),
         generation=int(body.get("metadata", {}).get("generation", 0)),
@@ -100,6 +106,16 @@ def _announced(body: Mapping[str, Any]) -> tuple[Announced | None, str | None]:
         return None, f"annotation {HOLD}: {error}"
 
 
+def _forget(body: Mapping[str, Any]) -> dict[str, float]:
+    """A word that names no silence asks for nothing."""
+    asked: dict[str, float] = {}
+    for name, text in annotations_of(body).items():
+        since, _, member = str(text).partition(" ")
+        if name.startswith(FORGET) and (time := _time(since)) is not None:
+            asked[member] = time
+    return asked
+
+
 def annotations_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
     return body.get("metadata", {}).get("annotations") or {}
 
@@ -107,9 +123,13 @@ def annotations_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
 def _released(body: Mapping[str, Any]) -> float | None:
     """The begin of the hold that is to end; a word that is no time names no hold."""
     text = annotations_of(body).get(RELEASE)
+    return None if text is None else _time(str(text))
+
+
+def _time(text: str) -> float | None:
     try:
-        return None if text is None else datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 
