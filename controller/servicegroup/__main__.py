@@ -5,7 +5,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 
-from servicegroup.cli import administer, agent, draining, gateway, operator, readers, store
+from servicegroup.cli import administer, agent, draining, forget, gateway, operator, readers, store
 from servicegroup.cli.parser import UNAVAILABLE, USAGE, Parser
 from servicegroup.config import InvalidSetting
 from servicegroup.model import InvalidName
@@ -15,7 +15,7 @@ from servicegroup.store import InvalidStore, StoreUnavailable
 def main(argv: Sequence[str] | None = None, environ: Mapping[str, str] = os.environ) -> int:
     parser = Parser(prog="servicegroup", description="Which nodes of a compute service group are alive.")
     commands = parser.add_subparsers(metavar="COMMAND", required=True, parser_class=Parser)
-    for module in (operator, gateway, agent, draining, readers, store, administer):
+    for module in (operator, gateway, agent, draining, readers, store, administer, forget):
         module.add(commands)
     arguments = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s", stream=sys.stderr)

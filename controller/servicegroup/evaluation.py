@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
-from servicegroup.massfailure import Braking, braked, count, settled
+from servicegroup.massfailure import Braking, braked, count, settled, told
 from servicegroup.model import NO_OVERRIDE, GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
 from servicegroup.pods import Duty
@@ -69,6 +69,7 @@ def advance(
     after = perceive(view, seen, policy=spec.policy)
     observations = carried(after, elsewhere, policy=spec.policy)
     braking = _counted(view, observations, seen, spec=spec, duty=duty, store_above=store_above)
+    braking = told(braking, spec, now=seen.now, wall=wall)
     moment = Moment(
         now=seen.now,
         wall=wall,
@@ -82,7 +83,7 @@ def advance(
         judged=judged,
         published=_publish_all(view, judged, observations, spec=spec, wall=wall),
         promised=_promised(judged, observations) if seen.healthy else view.promised,
-        braking=settled(braking, judged.values(), spec=spec, moment=moment),
+        braking=settled(braking, view.judged, judged, spec=spec, moment=moment),
     )
     changes = transitions(view, after, observations, now=seen.now, policy=spec.policy)
     return replace(after, publication=view.publication + bool(changes)), changes

@@ -7,6 +7,9 @@ own, and nobody is forgotten sooner than that after Down was published: who died
 as any other. Where the row is lost, the time since Down was published is all there is. Rows of an earlier stay in a
 store, whose agents are silent and who are no members, go as well.
 
+A person may ask for one of them to go now (`servicegroup forget`), by its name and the time since when it is Down for
+silence: whoever was heard since is Down since another time, if at all. Then only the waiting is left out.
+
 A row is removed first and forgotten afterwards, and only as it was read: a beat that comes between is a beat.
 """
 
@@ -14,8 +17,8 @@ from collections.abc import Collection, Iterable
 from dataclasses import replace
 
 from servicegroup.evaluation import NO_PODS, Transition, View
-from servicegroup.liveness import RESTORED, Judgement
-from servicegroup.model import Fact, GroupSpec, Old, Reason, State
+from servicegroup.liveness import RESTORED, Judgement, Published
+from servicegroup.model import NO_OVERRIDE, Fact, GroupSpec, Old, Reason, State
 from servicegroup.observation import Observation
 from servicegroup.pods import Duty
 
@@ -31,21 +34,49 @@ def forgettable(
 
     `now` is the observer's clock, `wall` the time of day.
     """
-    if view.watch.healthy != now or not view.watch.watched(spec.policy, now=now) or not (duty.told or duty.refused):
+    if not _may(view, spec=spec, now=now, duty=duty):
         return ()
+    members = {*view.observations, *view.judged} - spec.expected
+    gone = [
+        member
+        for member in members
+        if _gone(view.observations.get(member), view.judged.get(member), spec=spec, now=now, wall=wall)
+        and not _awaited(member, spec=spec, duty=duty)
+    ]
+    return _rows(gone, facts)
+
+
+def asked(view: View, facts: Iterable[Fact], *, spec: GroupSpec, now: float, duty: Duty = NO_PODS) -> tuple[Old, ...]:
+    """Who is to be forgotten since a person asked for it, after such a pass."""
+    if not spec.forget or not _may(view, spec=spec, now=now, duty=duty):
+        return ()
+    gone = [
+        member
+        for member, since in spec.forget.items()
+        if _silent_since(view.published.get(member), since) and not _awaited(member, spec=spec, duty=duty)
+    ]
+    return _rows(gone, facts) if gone else ()
+
+
+def _may(view: View, *, spec: GroupSpec, now: float, duty: Duty) -> bool:
+    return view.watch.healthy == now and view.watch.watched(spec.policy, now=now) and (duty.told or bool(duty.refused))
+
+
+def _awaited(member: str, *, spec: GroupSpec, duty: Duty) -> bool:
+    service = duty.services.get(member)
+    if member in spec.expected or (service is not None and service.expected is not None):
+        return True
+    return spec.overrides.get(member, NO_OVERRIDE).forced_down
+
+
+def _silent_since(said: Published | None, since: float) -> bool:
+    """In whole seconds, as a status shows it."""
+    return said is not None and said.reason is Reason.SILENT and int(said.since) == int(since)
+
+
+def _rows(members: Iterable[str], facts: Iterable[Fact]) -> tuple[Old, ...]:
     rows = {fact.member: (fact.incarnation, fact.sequence) for fact in facts}
-    found: list[Old] = []
-    for member in {*view.observations, *view.judged} - spec.expected:
-        service = duty.services.get(member)
-        if service is not None and service.expected is not None:
-            continue
-        override = spec.overrides.get(member)
-        seen, said = view.observations.get(member), view.judged.get(member)
-        if override is not None and override.forced_down:
-            continue
-        if _gone(seen, said, spec=spec, now=now, wall=wall):
-            found.append(Old(member, *rows.get(member, ("", -1))))
-    return tuple(sorted(found, key=lambda old: old.member)[:AT_ONCE])
+    return tuple(Old(member, *rows.get(member, ("", -1))) for member in sorted(members)[:AT_ONCE])
 
 
 def _gone(seen: Observation | None, said: Judgement | None, *, spec: GroupSpec, now: float, wall: float) -> bool:

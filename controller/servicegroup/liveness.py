@@ -12,6 +12,9 @@ evidence against it:
 * Where more than half fall silent at once, something common to them has failed more likely than each of them, and
   nobody may be evacuated for it: `massfailure` puts a brake on. Who would become Down under it is Unknown
   (MassFailure) until the hold ends, once in a silence.
+* Before planned work on the store a person announces a hold (`announcement`). While it is in force, who would become
+  Down for silence is Unknown (HoldAnnounced) instead. It raises nobody: who is Down stays so, and forced down, a
+  service that is not there and a leave count as ever. It catches nobody: after it all rules hold, the brake's too.
 * Between the two, what was published Up stays Up for at most T after it was last up on sight, in a healthy pass; then
   it is Unknown, with the reason why nobody can tell. Who was never seen and ought to beat is Unknown, Missing.
 
@@ -30,10 +33,23 @@ apart from silence, since only a silent host may be evacuated.
 T and C of a member grow with the interval that its agent promised (rule 5). Forced down is an administrator's word and
 lies over the judgement, which goes on beneath it: when the word is taken back, what was seen counts at once.
 
-How late can Down be? A member that dies while it is watched is Down in the first pass after its last beat is T old. If
-it dies while nobody watched, that, or C after the observer's start or T after the store's return, whichever is last. An
-observer that never sees for C without a break, or a store that never lasts T, finds no dead at all: `Watch.blind_for`
-counts that, and past 2T the operator says so (rule 10).
+How late can Down be? A member whose last beat was at b is Down in a pass that ends by
+
+    max(b + T, store's return + T, observer's start + C) + 2 passes, and + maxHoldSeconds when it is held (rule 6)
+
+The store returns with the end of an outage, with a new epoch, and, of a new observer, with its start when it finds no
+record, or one older than T. A row that was lost, went back or is stamped in the future says nothing of b: T counts from
+when that was read. An interruption of the observer's counts as its start. An observer that never sees for C without a
+break, or a store that never lasts T, finds no dead at all: `Watch.blind_for` counts that, and past 2T the operator says
+so (rule 10).
+
+How long is the living Unknown? One that beats is seen in each healthy pass, so it is Unknown only when more than T has
+passed since the last: of a blindness of B, from one healthy pass to the next, for at most
+
+    max(0, B - T) where it could beat all the while, max(0, B + I + 2 passes - T) where it could not
+
+since it writes within I of the store's return. And for I + 2 passes at a new observer's start, when its row was lost or
+the store's clock stepped forward by T since it was written: such a row looks like that of one who died long ago.
 """
 
 from collections.abc import Mapping
@@ -57,9 +73,9 @@ RESTORED = float("-inf")
 class Judgement:
     """What the evidence says of one member, and what later passes need to remember.
 
-    `since` is the wall clock's time of the verdict, `at` the observer's clock when it was judged, `sighted` when an Up
-    that its beats no longer carry was last up on sight. `definite` is the last verdict that was not Unknown, of one
-    whom some observer saw beat; `caught` is whether a hold has caught this silence.
+    `since` is the wall clock's time of the verdict, or of the silence that made it, `at` the observer's clock when it
+    was judged, `sighted` when an Up that its beats no longer carry was last up on sight. `definite` is the last verdict
+    that was not Unknown, of one whom some observer saw beat; `caught` is whether a hold has caught this silence.
     """
 
     verdict: Verdict
@@ -92,10 +108,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Brake:
-    """The brake on mass failures: whether it `catches` who would become Down, and `holds` whom it caught."""
+    """What keeps members from Down: whether the brake on mass failures `catches` who would become so, and `holds` whom
+    it caught; and whether a hold is `announced`.
+    """
 
     catches: bool = False
     holds: bool = False
+    announced: bool = False
 
 
 OFF = Brake()
@@ -152,11 +171,13 @@ def _beating(before: Judgement | None, seen: Observation, reason: Reason, *, mom
 
 def _found(before: Judgement | None, *, moment: Moment) -> Judgement:
     """Of one who is silent for longer than T, on sight."""
-    if before is None or not _held(before, moment.brake):
+    brake = moment.brake
+    mass = before is not None and _held(before, brake)
+    if not (mass or brake.announced):
         return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)
-    if before.reason in ILL:  # Down as it is, and not to be evacuated for a silence that most others share
-        return before if before.caught else replace(before, caught=True)
-    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE, moment=moment)
+    if before is not None and before.reason in ILL:  # Down as it is, and not to be evacuated for this silence
+        return replace(before, caught=True) if mass and not before.caught else before
+    return _judged(before, Verdict.UNKNOWN, Reason.MASS_FAILURE if mass else Reason.HOLD_ANNOUNCED, moment=moment)
 
 
 def _held(before: Judgement, brake: Brake) -> bool:
@@ -210,7 +231,7 @@ def _stopped(service: Service | None, *, said: bool, policy: Policy, now: float)
 def _unconfirmed(
     before: Judgement | None, seen: Observation | None, *, policy: Policy, watch: Watch, moment: Moment
 ) -> Judgement:
-    if before is not None and (before.reason in ILL or (before.reason is Reason.MASS_FAILURE and moment.brake.holds)):
+    if before is not None and (before.reason in ILL or _kept(before, moment.brake)):
         return before  # nobody can tell yet whether who is ill is silent as well
     if before is not None and before.verdict is Verdict.UP:
         sighted = before.sighted if before.sighted is not None else moment.last_sight
@@ -222,6 +243,13 @@ def _unconfirmed(
             return _judged(before, Verdict.UP, before.reason, moment=moment, sighted=sighted)
     reason = Reason.STORE_UNREACHABLE if watch.broken else Reason.NOT_WATCHING
     return _judged(before, Verdict.UNKNOWN, reason, moment=moment)
+
+
+def _kept(before: Judgement, brake: Brake) -> bool:
+    """Whether who is held stays so where nobody can tell."""
+    if before.reason is Reason.HOLD_ANNOUNCED:
+        return brake.announced
+    return before.reason is Reason.MASS_FAILURE and brake.holds
 
 
 def _judged(
@@ -239,9 +267,11 @@ def _judged(
     )
     if before is None or before.verdict is not verdict:
         return after
-    # Only a beat after the silence was found may end it: who was Down before, for another reason, did beat.
-    at = moment.now if reason is Reason.SILENT and before.reason is not reason else before.at
-    after = replace(after, since=before.since, at=at)
+    if reason is Reason.SILENT and before.reason is not reason:
+        # Who was Down before, for another reason, did beat: only a beat after the silence was found may end it, and
+        # who is asked to forget this silence, or to evacuate for it, must not take an earlier one for it.
+        return after
+    after = replace(after, since=before.since, at=before.at)
     return before if after == before else after
 
 

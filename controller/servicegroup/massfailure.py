@@ -15,6 +15,7 @@ hosts live on, and nobody hears them. Sixty dead of a hundred can wait for a per
 * Who is Down already, for an illness, and falls silent with the others keeps that reason under the brake: it too would
   be evacuated for silence.
 * Recovery is never slowed: a fresh beat is Up.
+* While an announced hold is in force the brake counts, and catches nobody: it is not to be spent on planned work.
 
 A hold that is read back from what was published keeps the brake on for T: the next observer must count first.
 """
@@ -22,6 +23,7 @@ A hold that is read back from what was published keeps the brake on for T: the n
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
+from servicegroup.announcement import Announcement, heard
 from servicegroup.liveness import Brake, Judgement, Moment
 from servicegroup.model import NO_OVERRIDE, GroupSpec, MassFailure, Override, Policy, Verdict
 from servicegroup.observation import Observation
@@ -51,12 +53,20 @@ class Hold:
 
 @dataclass(frozen=True, slots=True)
 class Braking:
-    """What one observer remembers of a group's brake: the last count, when it was last above, and the hold if any."""
+    """What one observer remembers of a group's brake: the last count, when it was last above, the hold if any, and the
+    hold that was announced.
+    """
 
     count: Count = field(default_factory=Count)
     above: float = float("-inf")
     on: bool = False
     hold: Hold | None = None
+    announcement: Announcement | None = None
+
+    def announced(self, *, now: float) -> Announcement | None:
+        """The one that is in force."""
+        one = self.announcement
+        return None if one is None or not one.in_force(now=now) else one
 
     def holding(self, *, now: float) -> Hold | None:
         """The hold that is in force."""
@@ -64,9 +74,10 @@ class Braking:
         return None if hold is None or hold.released or hold.until <= now else hold
 
     def brake(self, *, now: float) -> Brake:
+        announced = self.announced(now=now) is not None
         if not self.on or (self.hold is not None and self.hold.released):
-            return Brake()
-        return Brake(catches=True, holds=self.holding(now=now) is not None)
+            return Brake(announced=announced)
+        return Brake(catches=not announced, holds=self.holding(now=now) is not None, announced=announced)
 
 
 def resumed(hold: Hold, *, now: float) -> Braking:
@@ -101,6 +112,12 @@ def early(policy: Policy) -> float:
     return min(policy.sight, policy.down_time - policy.interval)
 
 
+def told(before: Braking, spec: GroupSpec, *, now: float, wall: float) -> Braking:
+    """With what a person announced, in any pass."""
+    announcement = heard(before.announcement, spec.announced, now=now, wall=wall)
+    return before if announcement is before.announcement else replace(before, announcement=announcement)
+
+
 def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool, now: float) -> Braking:
     """After the count of a healthy pass, before anyone is judged in it."""
     above = now if store_above or found.above(spec.mass_failure) else before.above
@@ -108,15 +125,26 @@ def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool,
     hold = before.hold if on else None
     if hold is not None and spec.released is not None and int(hold.since) == int(spec.released):
         hold = replace(hold, released=True)
-    return Braking(found, above, on, hold)
+    return replace(before, count=found, above=above, on=on, hold=hold)
 
 
-def settled(before: Braking, judged: Iterable[Judgement], *, spec: GroupSpec, moment: Moment) -> Braking:
+def settled(
+    before: Braking,
+    earlier: Mapping[str, Judgement],
+    judged: Mapping[str, Judgement],
+    *,
+    spec: GroupSpec,
+    moment: Moment,
+) -> Braking:
     """After the verdicts of a pass: a hold begins with the first who is caught, and is over with the last."""
     hold = before.hold
-    if not any(said.held for said in judged):
+    held = [member for member, said in judged.items() if said.held]
+    if not held:
         return before if hold is None or hold.released else replace(before, hold=None)
     if hold is not None and moment.now < hold.until:
+        return before
+    # Who is ill stays caught while nobody may judge: that is no beginning.
+    if all(member in earlier and earlier[member].held for member in held):
         return before
     longest = spec.mass_failure.longest_hold
     return replace(before, hold=Hold(moment.wall, moment.wall + longest, moment.now + longest))

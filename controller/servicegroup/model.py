@@ -55,6 +55,7 @@ class Reason(StrEnum):
     SERVICE_NOT_RUNNING = "ServiceNotRunning"
     SERVICE_UNHEALTHY = "ServiceUnhealthy"
     MASS_FAILURE = "MassFailure"
+    HOLD_ANNOUNCED = "HoldAnnounced"
     MISSING = "Missing"
     NOT_WATCHING = "NotWatching"
     STORE_UNREACHABLE = "StoreUnreachable"
@@ -275,8 +276,19 @@ class MassFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class Announced:
+    """A hold that a person announced, in seconds since 1970, and why."""
+
+    since: float
+    until: float
+    why: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class GroupSpec:
-    """What the owner of a group asked for."""
+    """What the owner of a group asked for; `forget` are members, each with the begin of the silence for which it is to
+    go now, and `unheard` is what is wrong with an announcement that is none.
+    """
 
     key: GroupKey
     policy: Policy
@@ -288,3 +300,6 @@ class GroupSpec:
     forget_after: float = DAY
     mass_failure: MassFailure = field(default_factory=MassFailure)
     released: float | None = None
+    forget: Mapping[str, float] = field(default_factory=dict)
+    announced: Announced | None = None
+    unheard: str | None = None

@@ -11,7 +11,7 @@ import pytest
 from servicegroup.model import GroupKey
 
 from tests.apiserver import test_operator
-from tests.apiserver.operators import running, until
+from tests.apiserver.operators import Kubectl, running, until
 from tests.apiserver.test_operator import Cluster
 from tests.fleet import Fleet, fleet
 from tests.localcluster.controlplane import ControlPlane
@@ -85,6 +85,43 @@ def test_most_of_a_group_is_held_over_a_restart_and_down_when_a_person_says_so(
     assert "MembersHeld" in {event.reason for event in events}
 
 
+@pytest.mark.timeout(150)
+def test_an_announced_hold_keeps_the_dead_unknown_over_a_restart_until_it_is_taken_back(
+    cluster: Cluster, admin_kubeconfig: Path
+) -> None:
+    group = f"{cluster.site.namespace}/compute"
+    with beating(cluster) as agents:
+        told = servicegroup("hold", group, "--for", "30m", "--reason", "new disks", kubeconfig=admin_kubeconfig)
+        assert told.returncode == 0, told.stderr
+        until(lambda: cluster.condition("Held")["status"] == "True", why="it holds")
+        held = cluster.condition("Held")
+        assert held["reason"] == "Announced"
+        assert "(new disks)" in held["message"]
+        agents.kill(GroupKey(cluster.site.namespace, "compute"), LOST[:1])
+        until(lambda: reasons(cluster) == {LOST[0]: "HoldAnnounced"}, why="the dead is held")
+        cluster.site.end()
+        cluster.site.start()
+        agents.join(GroupKey(cluster.site.namespace, "compute"), ["newcomer"], interval=1.0)
+        until(lambda: cluster.verdicts().get("newcomer") == "Up", why="the new operator judges")
+        assert reasons(cluster) == {LOST[0]: "HoldAnnounced"}
+        assert cluster.condition("Held")["message"] == held["message"].replace(", 0 are", ", 1 are")
+        back = servicegroup("release", group, kubeconfig=admin_kubeconfig)
+        assert (back.returncode, "is taken back" in back.stdout) == (0, True)
+        until(lambda: reasons(cluster) == {LOST[0]: "Silent"}, why="the dead is Down")
+        until(lambda: cluster.condition("Held")["status"] == "False", why="nothing is held")
+    assert "servicegroup.dev/hold" not in cluster.read()["metadata"].get("annotations", {})
+
+
+@pytest.mark.timeout(60)
+def test_an_annotation_that_is_no_hold_is_told(cluster: Cluster, kubectl: Kubectl) -> None:
+    cluster.create()
+    with running(cluster.site), cluster.join("node-1"):
+        kubectl("annotate", "csg", "compute", "-n", cluster.site.namespace, "servicegroup.dev/hold=tonight")
+        until(lambda: cluster.condition("Held").get("reason") == "InvalidHold", why="it is told")
+        assert "'tonight' is no hold" in cluster.condition("Held")["message"]
+        until(lambda: cluster.verdicts() == {"node-1": "Up"}, why="the group is judged all the same")
+
+
 @pytest.mark.timeout(120)
 def test_a_hold_ends_by_itself(cluster: Cluster) -> None:
     with beating(cluster, maxHoldSeconds=5) as agents:
@@ -126,6 +163,30 @@ def test_a_forced_member_is_down_until_the_word_is_taken_back_and_others_words_s
         assert told.returncode == 0, told.stderr
         until(lambda: cluster.verdicts() == {"node-1": "Up", "node-2": "Down"}, why="one is judged again")
     assert [one["member"] for one in cluster.read()["spec"]["overrides"]] == ["node-9", "node-2"]
+
+
+@pytest.mark.timeout(120)
+def test_the_dead_are_forgotten_as_a_person_asks_and_nobody_else(
+    cluster: Cluster, admin_kubeconfig: Path, kubectl: Kubectl
+) -> None:
+    cluster.create(expectedMembers=["node-3"], overrides=[{"member": "node-9", "forcedDown": True}])
+    group = f"{cluster.site.namespace}/compute"
+    with running(cluster.site) as site, cluster.join("node-0"), fleet(site.url) as agents:
+        agents.join(GroupKey(site.namespace, "compute"), ["node-1", "node-2", "node-3", "node-9"], interval=1.0)
+        until(lambda: list(cluster.verdicts().values()).count("Up") == 4, why="all are Up")
+        for member in ("node-1", "node-2", "node-3"):
+            agents.kill(GroupKey(site.namespace, "compute"), [member])
+            until(lambda member=member: reasons(cluster).get(member) == "Silent", why="it is Down")  # type: ignore[misc]
+        stale = "2027-01-15T08:00:00Z node-2"
+        kubectl("annotate", "csg", "compute", "-n", site.namespace, f"forget.servicegroup.dev/old={stale}")
+        told = servicegroup("forget", group, "node-1", kubeconfig=admin_kubeconfig)
+        assert (told.returncode, "node-1 is forgotten" in told.stdout) == (0, True), told.stderr
+        assert "node-1" not in cluster.verdicts()
+        for member in ("node-0", "node-1", "node-3", "node-9"):
+            refused = servicegroup("forget", group, member, kubeconfig=admin_kubeconfig)
+            assert (refused.returncode, f"{member} is not forgotten: " in refused.stderr) == (1, True)
+        assert cluster.verdicts() == {"node-0": "Up", "node-2": "Down", "node-3": "Down", "node-9": "Down"}
+        assert cluster.read()["metadata"]["annotations"] == {"forget.servicegroup.dev/old": stale}
 
 
 @pytest.mark.timeout(60)

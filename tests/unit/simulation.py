@@ -8,6 +8,7 @@ monotonic clock of its own and the store a clock that may be stepped: a time tha
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from servicegroup import massfailure
 from servicegroup.evaluation import Transition, View, advance
@@ -25,7 +26,9 @@ from servicegroup.model import (
     Verdict,
 )
 from servicegroup.observation import Pass, Watch
-from servicegroup.operator.restore import with_record
+from servicegroup.operator.conditions import StoreSight
+from servicegroup.operator.restore import from_status, with_record
+from servicegroup.operator.status import render
 from servicegroup.record import Header, Record
 from servicegroup.store.base import StoreUnavailable
 
@@ -147,7 +150,7 @@ def _fact(beat: Beat, *, age: float) -> Fact:
 
 @dataclass(slots=True)
 class Agent:
-    """One start of an agent. `writes` are the true times of its beats that the store took."""
+    """One start of an agent. `writes` are the true times of its beats that the store took; `cut` is its way there."""
 
     member: str
     incarnation: str
@@ -157,6 +160,7 @@ class Agent:
     state: State = State.BEATING
     alive: bool = True
     paused: bool = False
+    cut: bool = False
     joined: bool = False
     writes: list[float] = field(default_factory=list)
     displaced: set[str] = field(default_factory=set)
@@ -171,6 +175,8 @@ class Agent:
             return
         self.due = now + self.interval
         self.sequence += 1
+        if self.cut:
+            return
         try:
             receipt = self._say(store, now=now)
         except StoreUnavailable:
@@ -182,6 +188,8 @@ class Agent:
 
     def leave(self, store: SimStore, *, now: float) -> None:
         self.alive = False
+        if self.cut:
+            return
         try:
             store.leave(self._beat, now=now)
         except StoreUnavailable:
@@ -310,7 +318,9 @@ class Change:
 
 @dataclass(slots=True)
 class World:
-    """`wall_step` is how far the observer's time of day was moved; `changes` is all that was ever published."""
+    """`wall_step` is how far the observer's time of day was moved; `changes` is all that was ever published. With
+    `rendered` a new operator starts from the real status, as JSON has it, and not from values.
+    """
 
     spec: GroupSpec = field(default_factory=lambda: GroupSpec(GroupKey("test", "compute"), POLICY))
     now: float = 0.0
@@ -322,6 +332,12 @@ class World:
     started: float = 0.0
     status: Status = field(default_factory=Status)
     changes: list[Change] = field(default_factory=list)
+    rendered: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def wall(self) -> float:
+        return NINETEEN_SEVENTY_PLUS + self.now + self.wall_step
 
     def run(self, seconds: float) -> None:
         end = self.now + seconds
@@ -336,11 +352,30 @@ class World:
         self.started = self.now
         zero = self.now - 1000.0 * (len(self.changes) + 1)
         age = 0.0 if self.status.checked is None else self.now - self.status.checked
-        view = resumed(self.status, now=self.now - zero, zero=zero, status_age=age) if remember else View()
+        view = View()
+        if remember and self.rendered:
+            self._render()
+            view = from_status(self.document, now=self.now - zero, wall=self.wall)
+        elif remember:
+            view = resumed(self.status, now=self.now - zero, zero=zero, status_age=age)
         self.observer = Observer(zero=zero, spec=self.spec, view=view, recorded=not remember)
 
     def stop(self) -> None:
+        self._render()
         self.observer = None
+
+    def _render(self) -> None:
+        if self.observer is None or not self.rendered:
+            return
+        self.document = render(
+            self.observer.view,
+            spec=self.spec,
+            before=self.document,
+            driver="db",
+            sight=StoreSight(read_once=True),
+            now=self.observer.clock(self.now),
+            wall=self.wall,
+        )
 
     def pause(self, seconds: float) -> None:
         """SIGSTOP to the operator, and SIGCONT."""
@@ -411,8 +446,7 @@ class World:
         if self.observer is None:
             return
         self.observer.latency = self.latency
-        wall = NINETEEN_SEVENTY_PLUS + self.now + self.wall_step
-        for change in self.observer.act(self.store, now=self.now, wall=wall):
+        for change in self.observer.act(self.store, now=self.now, wall=self.wall):
             self.changes.append(_change(change, at=self.now))
         view = self.observer.view
         healthy = view.watch.healthy

@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from servicegroup.evaluation import View
-from servicegroup.forgetting import AT_ONCE, forgettable
+from servicegroup.evaluation import NO_PODS, View
+from servicegroup.forgetting import AT_ONCE, asked, forgettable
 from servicegroup.liveness import RESTORED, Judgement, Published
 from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Old, Override, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
+from servicegroup.operator.manifest import FORGET, spec_of
 from servicegroup.operator.tending import FORGET_EVERY
 from servicegroup.pods import UNTOLD, Duty, Service
 
@@ -453,3 +454,118 @@ def test_nobody_is_forgotten_who_was_not_silent_for_the_time_and_every_dead_one_
         writes = [at for agent, _ in it.agents if agent.member == change.member for at in agent.writes]
         assert all(not change.at - KEPT < at <= change.at for at in writes)
     assert dead.isdisjoint(it.verdicts())
+
+
+# Whom a person asks to forget.
+
+
+def wish(it: Site, member: str, *, since: str | None = None) -> None:
+    """As `servicegroup forget` writes it, by the status."""
+    said = next(one for one in it.status["notUp"] if one["member"] == member)
+    text = f"{said['since'] if since is None else since} {member}"
+    body = {"metadata": {"name": "compute", "annotations": {f"{FORGET}{len(text)}": text, "other": text}}}
+    it.respec(forget=spec_of(body).forget)
+
+
+def why(it: Site, member: str) -> Reason:
+    return it.tended.view.published[member].reason
+
+
+def test_who_is_dead_and_asked_to_be_forgotten_is_gone_with_the_next_pass_and_its_row_with_it() -> None:
+    it = site("m", "n", "node 3: é")
+    it.kill("m", "node 3: é")
+    it.run(T + 3 * PASS)
+    wish(it, "node 3: é")
+    it.run(2 * PASS)
+
+    assert it.verdicts() == {"m": DOWN, "n": UP}
+    assert set(it.stores["a"].rows) == {"m", "n"}
+    assert set(it.stores["a"].members) == {"m", "n"}
+    assert "MembersForgotten" in {one.reason for _, one in it.server.events}
+
+
+def test_a_wish_that_was_left_behind_forgets_no_later_silence() -> None:
+    it = site("m", "n")
+    it.last("m")[0].paused = True
+    it.run(T + 3 * PASS)
+    wish(it, "m", since="2027-01-15T08:00:00Z")
+    it.run(LATE)
+    assert it.verdict("m") is DOWN
+    wish(it, "m")
+    it.last("m")[0].paused = False
+    it.last("m")[0].due = it.now
+    it.run(3 * PASS)
+    before = it.now
+    it.kill("m")
+    it.run(2 * T)
+
+    assert it.story("m", since=before) == [DOWN]
+
+
+def test_a_wish_about_the_silence_of_one_that_was_ill_is_about_that_silence() -> None:
+    """Down before it, and after it: the time of the verdict alone would not tell two silences apart."""
+    it = site("m", "n")
+    agent = it.last("m")[0]
+    agent.state = State.UNHEALTHY
+    it.run(INTERVAL + LATE)
+    agent.paused = True
+    it.run(T + INTERVAL)
+    assert why(it, "m") is Reason.SILENT
+    wish(it, "m")
+    wanted = it.tended.spec.forget
+    it.respec(forget={})
+    agent.paused = False
+    it.run(INTERVAL + LATE)
+    assert why(it, "m") is Reason.SERVICE_UNHEALTHY
+    it.respec(forget=wanted)
+    agent.paused = True
+    it.run(T + INTERVAL)
+
+    assert why(it, "m") is Reason.SILENT
+
+
+SINCE = WALL - 120.0
+WISHED = replace(SPEC, forget={"m": SINCE})
+SILENT_NOW = Published(DOWN, Reason.SILENT, SINCE + 0.75)
+
+
+@dataclass(frozen=True)
+class Wish:
+    goes: bool
+    said: Published = SILENT_NOW
+    spec: GroupSpec = WISHED
+    watch: Watch = WATCHED
+    duty: Duty = NO_PODS
+
+
+WISHES = {
+    "who is silent since then": Wish(goes=True),
+    "who is silent since a second later": Wish(goes=False, said=replace(SILENT_NOW, since=SINCE + 1)),
+    "who is up": Wish(goes=False, said=Published(UP, Reason.BEATING, SINCE)),
+    "who is down, and beats": Wish(goes=False, said=Published(DOWN, Reason.SERVICE_UNHEALTHY, SINCE)),
+    "who is held": Wish(goes=False, said=Published(UNKNOWN, Reason.MASS_FAILURE, SINCE)),
+    "who is forced down": Wish(goes=False, said=Published(DOWN, Reason.FORCED_DOWN, SINCE)),
+    "who is to be forced down": Wish(goes=False, spec=replace(WISHED, overrides={"m": Override(forced_down=True)})),
+    "who is expected": Wish(goes=False, spec=replace(WISHED, expected=frozenset({"m"}))),
+    "whose pod runs": Wish(goes=False, duty=Duty({"m": Service(expected=NOW)})),
+    "whose pod is being deleted": Wish(goes=True, duty=Duty({"m": Service(leaving=True)})),
+    "while nobody has told of pods yet": Wish(goes=False, duty=UNTOLD),
+    "after a pass that failed": Wish(goes=False, watch=replace(WATCHED, healthy=NOW - PASS)),
+    "before C of sight": Wish(goes=False, watch=replace(WATCHED, sight=NOW - 9)),
+}
+
+
+@pytest.mark.parametrize("case", WISHES.values(), ids=WISHES)
+def test_who_goes_as_a_person_asks(case: Wish) -> None:
+    view = View(watch=case.watch, observations={"m": silent(T + 2)}, published={"m": case.said})
+    facts = (Fact("m", "one", 5, INTERVAL, State.BEATING, T + 2),)
+    gone = asked(view, facts, spec=case.spec, now=NOW, duty=case.duty)
+
+    assert gone == ((Old("m", "one", 5),) if case.goes else ())
+
+
+def test_many_wishes_stand_beside_each_other_and_what_is_none_is_passed_over() -> None:
+    words = {f"{FORGET}1": "2027-01-15T08:00:00Z a b", f"{FORGET}2": "2027-01-15T08:00:01Z c", f"{FORGET}3": "soon d"}
+    body = {"metadata": {"name": "compute", "annotations": {**words, "x": "2027-01-15T08:00:00Z e"}}}
+
+    assert spec_of(body).forget == {"a b": 1_800_000_000.0, "c": 1_800_000_001.0}

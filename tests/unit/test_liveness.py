@@ -227,7 +227,7 @@ def test_silence_that_follows_ill_health_ends_by_a_beat_after_it_was_found() -> 
     gone = says(State.UNHEALTHY, seconds=61.0, fresh=950.0, well=False)
     found = judge(UNHEALTHY, gone, policy=POLICY, watch=WATCHED, moment=at())
     assert found is not None
-    assert (found.reason, found.since) == (Reason.SILENT, BEFORE)
+    assert (found.reason, found.since) == (Reason.SILENT, WALL)
 
     assert judge(found, replace(gone, interval=100.0), policy=POLICY, watch=WATCHED, moment=at()) == found
 

@@ -316,6 +316,18 @@ def test_who_is_ill_and_falls_silent_with_the_others_keeps_its_reason_until_the_
     assert reasons(world, [*TEN[:6], TEN[9]]) == {Reason.SILENT}
 
 
+def test_who_is_ill_and_silent_does_not_begin_a_hold_anew_when_it_ended_in_an_outage() -> None:
+    world = running(rule=replace(RULE, longest_hold=120.0))
+    world.agent(TEN[9]).state = State.UNHEALTHY
+    world.run(INTERVAL + LATE)
+    silent(world, *TEN[:6], TEN[9])
+    world.run(until_found(world) + 60.0)
+    world.outage(100.0)
+    world.run(T + INTERVAL)
+    assert reasons(world, [*TEN[:6], TEN[9]]) == {Reason.SILENT}
+    assert world.running.view.braking.hold is None
+
+
 def test_ill_health_is_no_mass_failure() -> None:
     world = running()
     for member in TEN[:8]:

@@ -313,6 +313,46 @@ def test_short_breaks_leave_the_living_up(breaks: list[tuple[str, float]]) -> No
     assert [change for change in world.changes if change.before is UP] == []
 
 
+def _read_only(world: World, seconds: float) -> None:
+    world.store.writable = False
+    world.run(seconds)
+    world.store.writable = True
+
+
+MUTE: dict[str, Callable[[World, float], None]] = {"outage": BREAKS["outage"], "read-only": _read_only}
+BLIND: dict[str, Callable[[World, float], None]] = {"pause": BREAKS["pause"], "restart": _without_operator}
+
+
+@given(
+    name=st.sampled_from(sorted(MUTE | BLIND)),
+    blind=st.integers(4, 800).map(lambda ticks: ticks / 4),
+    policy=st.sampled_from(POLICIES[:4]),
+)
+@FEW
+def test_the_seconds_in_which_the_living_are_unknown_follow_from_the_blindness(
+    name: str, blind: float, policy: Policy
+) -> None:
+    world = World()
+    world.respec(replace(world.spec, policy=policy))
+    world.join(*LIVING)
+    world.start()
+    world.run(2 * policy.down_time)
+    (MUTE | BLIND)[name](world, blind)
+    world.run(2 * policy.down_time)
+
+    # From one healthy pass to the next: one pass longer than the store or the operator was away.
+    apart = blind + 2 * policy.pass_seconds
+    bound = apart - policy.down_time + (policy.interval + 2 * policy.pass_seconds if name in MUTE else 0.0)
+    assert all(unknown_for(world, member) <= max(0.0, bound) for member in LIVING)
+
+
+def unknown_for(world: World, member: str) -> float:
+    """The seconds in which it was Unknown."""
+    turns = [change for change in world.changes if change.member == member]
+    ends = [change.at for change in turns[1:]] + [world.now]
+    return sum(end - change.at for change, end in zip(turns, ends, strict=True) if change.after is UNKNOWN)
+
+
 @pytest.mark.parametrize("name", sorted(FAULTS))
 def test_each_fault_alone_is_survived(name: str) -> None:
     """The properties are worth what their histories do: each fault is one of them, and no error of the simulation."""

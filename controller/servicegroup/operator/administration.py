@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import urllib3
@@ -9,14 +10,18 @@ from kubernetes import client, config
 from kubernetes.client.exceptions import ApiException
 
 from servicegroup.model import GroupKey
-from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL, RELEASE
+from servicegroup.operator.manifest import API_GROUP, API_VERSION, KIND, PLURAL
 
 SECONDS = 10.0
-NOT_FOUND, FORBIDDEN = 404, 403
+NOT_FOUND, FORBIDDEN, UNPROCESSABLE = 404, 403, 422
 
 
 class NotTaken(Exception):
     """The API server is not reached, or refuses; the message says what to do."""
+
+
+class Unprocessable(NotTaken):
+    """Not in the state that the resource is in."""
 
 
 class Administration:
@@ -35,8 +40,16 @@ class Administration:
         found: dict[str, Any] = self._asked(self._api.get_namespaced_custom_object, key)
         return found
 
-    def release(self, key: GroupKey, *, since: str) -> None:
-        self._patch(key, {"metadata": {"annotations": {RELEASE: since}}}, kind="application/merge-patch+json")
+    def annotate(self, key: GroupKey, words: Mapping[str, str | None]) -> None:
+        """These annotations and no others; None takes one away."""
+        self._patch(key, {"metadata": {"annotations": dict(words)}}, kind="application/merge-patch+json")
+
+    def take_back(self, key: GroupKey, *, annotation: str, text: str) -> None:
+        """An annotation, if it says this still."""
+        path = "/metadata/annotations/" + annotation.replace("~", "~0").replace("/", "~1")
+        body = [{"op": "test", "path": path, "value": text}, {"op": "remove", "path": path}]
+        with suppress(Unprocessable):
+            self._patch(key, body, kind="application/json-patch+json")
 
     def override(self, key: GroupKey, *, entries: Sequence[Mapping[str, Any]], manager: str) -> None:
         """The entries that this manager owns, and no others."""
@@ -49,14 +62,15 @@ class Administration:
         self.read(key)  # an apply would make a group that is not there
         self._patch(key, body, kind="application/apply-patch+yaml", field_manager=manager, force=True)
 
-    def _patch(self, key: GroupKey, body: Mapping[str, Any], *, kind: str, **options: Any) -> None:
+    def _patch(self, key: GroupKey, body: Any, *, kind: str, **options: Any) -> None:
         self._asked(self._api.patch_namespaced_custom_object, key, body=body, _content_type=kind, **options)
 
     def _asked(self, call: Any, key: GroupKey, **options: Any) -> Any:
         try:
             return call(API_GROUP, API_VERSION, key.namespace, PLURAL, key.name, _request_timeout=SECONDS, **options)
         except ApiException as error:
-            raise NotTaken(_told(error, key)) from None
+            kind = Unprocessable if error.status == UNPROCESSABLE else NotTaken
+            raise kind(_told(error, key)) from None
         except urllib3.exceptions.HTTPError as error:
             raise NotTaken(f"the API server is not reached: {type(error).__name__}; see kubectl cluster-info") from None
 

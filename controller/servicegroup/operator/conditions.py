@@ -47,7 +47,15 @@ class RosterSight(Protocol):
 
 
 def available(
-    *, up: int, unknown: int, total: int, needed: MinAvailable, blind: bool, read_once: bool, held: int = 0
+    *,
+    up: int,
+    unknown: int,
+    total: int,
+    needed: MinAvailable,
+    blind: bool,
+    read_once: bool,
+    held: int = 0,
+    announced: int = 0,
 ) -> Condition:
     required = needed.of(total)
     if blind or not read_once:
@@ -56,12 +64,13 @@ def available(
         return Condition("Available", "False", "NoMembers", "no member has joined and none is expected")
     if up >= required:
         return Condition("Available", "True", "EnoughUp", f"{up} of {total} members are up, {required} are needed")
-    if held and up + unknown >= required:
-        message = f"{up} of {total} members are up, {held} are held after a mass failure, {required} are needed"
-        return Condition("Available", "Unknown", "MassFailure", message)
     if up + unknown >= required:
-        message = f"{up} of {total} members are up, {unknown} cannot be judged, {required} are needed"
-        return Condition("Available", "Unknown", "MembersUnknown", message)
+        reason, what = "MembersUnknown", f"{unknown} cannot be judged"
+        if held or announced:
+            reason = "MassFailure" if held else "HoldAnnounced"
+            what = f"{held} are held after a mass failure" if held else f"{announced} are held as was announced"
+        message = f"{up} of {total} members are up, {what}, {required} are needed"
+        return Condition("Available", "Unknown", reason, message)
     return Condition("Available", "False", "TooFewUp", f"{up} of {total} members are up, {required} are needed")
 
 
@@ -98,14 +107,38 @@ def stalled(problem: str | None, *, reason: str = "InvalidSpec") -> Condition:
     return Condition("Stalled", "True", reason, problem)
 
 
-def held(members: int, *, until: str | None) -> Condition:
-    if until is None:
-        return Condition("Held", "False", "NoMassFailure", "each member is judged by its own silence")
-    message = (
-        f"{members} fell silent together with most others and are held as Unknown until {until}: look for what they "
-        "share (network, store address, agent release); if they are really gone, release them (servicegroup release)"
-    )
-    return Condition("Held", "True", "MassFailure", message)
+@dataclass(frozen=True, slots=True)
+class AnnouncedHold:
+    """As a person announced it, in the status's times; `members` are silent and would be Down without it."""
+
+    since: str
+    until: str
+    why: str
+    members: int
+
+
+def held(
+    members: int, *, until: str | None, announced: AnnouncedHold | None = None, unheard: str | None = None
+) -> Condition:
+    """`unheard` is what is wrong with an announcement that is none."""
+    messages, reason = [] if unheard is None else [f"ignored: {unheard}"], "MassFailure"
+    if announced is not None:
+        reason = "Announced"
+        messages.append(
+            f"announced at {announced.since} until {announced.until} ({announced.why or 'no reason given'}): nobody "
+            f"becomes Down for silence, {announced.members} are held as Unknown; it ends by servicegroup release"
+        )
+    if until is not None:
+        messages.append(
+            f"{members} fell silent together with most others and are held as Unknown until {until}: look for what "
+            "they share (network, store address, agent release); if they are really gone, release them (servicegroup "
+            "release)"
+        )
+    if announced is None and until is None:
+        reason = "NoMassFailure" if unheard is None else "InvalidHold"
+        messages.append("each member is judged by its own silence")
+        return Condition("Held", "False", reason, "; ".join(messages))
+    return Condition("Held", "True", reason, "; ".join(messages))
 
 
 def duplicate(members: Iterable[str]) -> Condition:

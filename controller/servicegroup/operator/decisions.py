@@ -16,6 +16,12 @@ NAMES_SHOWN = 10
 """Names in a line of the log and in an Event; the file has all."""
 
 
+HELD = {
+    Reason.MASS_FAILURE: "held as Unknown, since most fell silent at once",
+    Reason.HOLD_ANNOUNCED: "held as Unknown, as was announced",
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Notice:
     """An Event about a group."""
@@ -54,8 +60,8 @@ def _kind(change: Transition) -> tuple[str, str, bool] | None:
         return "MembersDown", f"down ({after.reason})", True
     if after.verdict is Verdict.UP:
         return "MembersUp", "up", False
-    if after.reason is Reason.MASS_FAILURE:
-        return "MembersHeld", "held as Unknown, since most fell silent at once", True
+    if after.reason in HELD:
+        return "MembersHeld", HELD[after.reason], True
     return "MembersUnknown", f"unknown ({after.reason})", True
 
 

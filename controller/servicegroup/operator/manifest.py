@@ -7,8 +7,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from servicegroup.announcement import InvalidAnnouncement, parse
 from servicegroup.model import (
     SIGHT_INTERVALS,
+    Announced,
     GroupKey,
     GroupSpec,
     InvalidName,
@@ -23,6 +25,14 @@ API_GROUP, API_VERSION, PLURAL, KIND = "servicegroup.dev", "v1alpha1", "computes
 
 RELEASE = f"{API_GROUP}/release"
 """The annotation that ends a hold; its value is the hold's `since`."""
+
+HOLD = f"{API_GROUP}/hold"
+"""The annotation that announces one; its value is that of `announcement.parse`."""
+
+FORGET = f"forget.{API_GROUP}/"
+"""Begins the annotations that ask for members to be forgotten, one for each, so that none undoes another. The value is
+the `since` of its silence, a space, and its name.
+"""
 
 MOST_NEEDED = 100_000
 """Members, as in the resource's schema."""
@@ -47,8 +57,12 @@ def spec_of(body: Mapping[str, Any]) -> GroupSpec:
         overrides = dict(_override(item) for item in _list(spec, "overrides"))
     except InvalidName as error:
         raise InvalidSpec(str(error)) from None
+    announced, unheard = _announced(body)
     return GroupSpec(
         key=key_of(body),
+        announced=announced,
+        unheard=unheard,
+        forget=_forget(body),
         policy=_policy(spec),
         store=str(spec.get("store", "default")),
         generation=int(body.get("metadata", {}).get("generation", 0)),
@@ -83,12 +97,39 @@ def _mass_failure(spec: Mapping[str, Any]) -> MassFailure:
     )
 
 
+def _announced(body: Mapping[str, Any]) -> tuple[Announced | None, str | None]:
+    """The hold that was announced, or what is wrong with it: an annotation is no reason to stop judging."""
+    text = annotations_of(body).get(HOLD)
+    try:
+        return None if text is None else parse(str(text)), None
+    except InvalidAnnouncement as error:
+        return None, f"annotation {HOLD}: {error}"
+
+
+def _forget(body: Mapping[str, Any]) -> dict[str, float]:
+    """A word that names no silence asks for nothing."""
+    asked: dict[str, float] = {}
+    for name, text in annotations_of(body).items():
+        since, _, member = str(text).partition(" ")
+        if name.startswith(FORGET) and (time := _time(since)) is not None:
+            asked[member] = time
+    return asked
+
+
+def annotations_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
+    return body.get("metadata", {}).get("annotations") or {}
+
+
 def _released(body: Mapping[str, Any]) -> float | None:
     """The begin of the hold that is to end; a word that is no time names no hold."""
-    text = (body.get("metadata", {}).get("annotations") or {}).get(RELEASE)
+    text = annotations_of(body).get(RELEASE)
+    return None if text is None else _time(str(text))
+
+
+def _time(text: str) -> float | None:
     try:
-        return None if text is None else datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -87,7 +87,7 @@ def with_members(view: View, record: Record, *, now: float) -> View:
     braking = view.braking
     if header.publication >= view.publication:
         hold = Hold(header.held_since, header.held_until, sighted + header.hold_left)
-        braking = resumed(hold, now=now)
+        braking = replace(resumed(hold, now=now), announcement=braking.announcement)
     return replace(
         view,
         judged=judged,

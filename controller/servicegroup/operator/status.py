@@ -15,7 +15,7 @@ from servicegroup.evaluation import View, duplicates
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Reason, Verdict
 from servicegroup.operator import conditions
-from servicegroup.operator.conditions import RosterSight, StoreSight
+from servicegroup.operator.conditions import AnnouncedHold, RosterSight, StoreSight
 
 LONGEST_LIST = 100
 """Members that a list names at most: one kubectl screen, and the resource's schema."""
@@ -65,7 +65,8 @@ def render(
     """
     watch = view.watch
     hold = view.braking.holding(now=now)
-    kept = sum(said.reason is Reason.MASS_FAILURE for said in view.published.values())
+    reasons = [said.reason for said in view.published.values()]
+    kept, waiting = reasons.count(Reason.MASS_FAILURE), reasons.count(Reason.HOLD_ANNOUNCED)
     unread = (watch.healthy is None or incomplete or moving.unrecorded) and large(before)
     counts = before["counts"] if unread else _counts(view.published)
     states = [
@@ -77,8 +78,14 @@ def render(
             blind=watch.broken,
             read_once=watch.healthy is not None,
             held=kept,
+            announced=waiting,
         ),
-        conditions.held(kept, until=None if hold is None else timestamp(hold.ends)),
+        conditions.held(
+            kept,
+            until=None if hold is None else timestamp(hold.ends),
+            announced=_announced(view, waiting, now=now),
+            unheard=spec.unheard,
+        ),
         conditions.ready(blind_for=watch.blind_for(now=now), down_time=spec.policy.down_time),
         conditions.store_reachable(sight),
         conditions.stalled(None),
@@ -100,6 +107,13 @@ def render(
         **lists,
         "conditions": conditions.render(states, before=before, generation=spec.generation, now=timestamp(wall)),
     }
+
+
+def _announced(view: View, members: int, *, now: float) -> AnnouncedHold | None:
+    one = view.braking.announced(now=now)
+    if one is None:
+        return None
+    return AnnouncedHold(timestamp(one.said.since), timestamp(one.ends), one.said.why, members)
 
 
 def _effective(view: View, *, spec: GroupSpec, before: Mapping[str, Any]) -> Mapping[str, Any]:

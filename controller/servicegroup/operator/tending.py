@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from servicegroup.evaluation import NO_PODS, Transition, View, carried
-from servicegroup.forgetting import forgettable
+from servicegroup.forgetting import asked, forgettable
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Old
 from servicegroup.operator.moves import Guest
@@ -85,10 +85,12 @@ class Tended:
 
     def old(self, found: Survey, *, duty: Duty = NO_PODS) -> tuple[Old, ...]:
         """Who is to be forgotten now; nobody while members may beat in other stores."""
-        if self.guests or found.now - self.forgot < FORGET_EVERY:
+        if self.guests:
             return ()
-        self.forgot = found.now
         facts = found.facts.get(self.spec.key, ())
+        if found.now - self.forgot < FORGET_EVERY:
+            return asked(self.view, facts, spec=self.spec, now=found.now, duty=duty)
+        self.forgot = found.now
         return forgettable(self.view, facts, spec=self.spec, now=found.now, wall=found.wall, duty=duty)
 
     def said(self) -> Mapping[str, Published | None]:
