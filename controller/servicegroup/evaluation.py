@@ -110,7 +110,7 @@ def perceive(view: View, seen: Pass, *, policy: Policy) -> View:
     if not seen.healthy:
         return replace(view, watch=watch)
     known = view.observations if view.watch.healthy is not None else _absent(view, seen, policy=policy)
-    observations = observe(known, seen.facts, watch=watch, previous=view.watch.healthy, policy=policy, stall=seen.stall)
+    observations = observe(known, seen.facts, watch=watch, previous=view.watch.read, policy=policy)
     return replace(view, watch=watch, observations=observations)
 
 

@@ -156,9 +156,14 @@ def judge(
         return _beating(before, seen, Reason.BEATING if illness is None else illness, moment=moment)
     # A row just met with an old stamp may be a young one, written as the store's clock stepped: it gets its C as well.
     met = moment.now - seen.met >= policy.sight
-    if silent and met and moment.healthy and watch.watched(policy, now=moment.now):
+    if silent and met and moment.healthy and watch.watched(policy, now=moment.now) and _overdue(seen, watch, policy):
         return _found(before, moment=moment)
     return _unconfirmed(before, seen, policy=policy, watch=watch, moment=moment)
+
+
+def _overdue(seen: Observation, watch: Watch, policy: Policy) -> bool:
+    """Whether the silence, as far as it was read, outlasts what a slow store or a starved observer explains."""
+    return watch.read is None or seen.silent_for(now=watch.read) > policy.down_time + watch.lateness.seconds(policy)
 
 
 def _beating(before: Judgement | None, seen: Observation, reason: Reason, *, moment: Moment) -> Judgement:

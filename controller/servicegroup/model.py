@@ -148,6 +148,11 @@ class Policy:
         return self.interval / 2
 
     @property
+    def longest_lateness(self) -> float:
+        """Silence is death after half as long again as T at the latest, however slow the store or the observer was."""
+        return self.down_time / 2
+
+    @property
     def stale(self) -> float:
         """An answer older than this is no answer: 3 passes + I (design, section 3)."""
         return 3 * self.pass_seconds + self.interval

@@ -21,13 +21,31 @@ may be new. So an observation believes as little as it can:
 * `store_back`: since when the store has served without an interruption (an outage, a restart, a fail-over). After one
   it takes T: ten thousand agents that come back at once need time, and they had no way to beat.
 
-A failed pass is no interruption. More than I/2 without a healthy one is, and it is the store's when the observer was
-looking all the while, the observer's when it was not.
+A failed pass is no interruption. More than I/2 without a healthy one is, and it is the store's when more than I/2 of
+that is left without the observer's own absence: how late its passes began, and for how long it stood still in them
+(a starved core, SIGSTOP, a suspend), added up since the last healthy pass. Else it is the observer's.
+
+What is no interruption makes looking late all the same, and the verdict pays for it second by second, no more:
+
+* Facts are as old as the start of their read, since a thread that was starved takes the time long after the answer. So
+  a beat that is new was not before the start of the previous read; silence ends at the start of this one; and where
+  the two ends of a read are more than I/2 apart, stamps count from its start.
+* An agent needs the same store by the same kind of connection. While a canary takes L, its beats come up to L later,
+  and more where it gives up and tries again, which T - I is for. Who is silent for T is dead after T + L only: the
+  largest L of the last T to 2T, of failed passes too. It is less than I/2, else it was an interruption.
+* Agents may beat through a gateway in this very process, and what starves the one starves the other. Absences that are
+  longer than a pass are added up over the same time, and to the T of everyone; one alone, or many.
+
+All together that is T/2 at most (`Lateness`): a true death is found in the first pass that begins later than T plus
+that after the last beat. An interruption wipes it out, since C and T are waits for the same thing. A pass that was due
+long ago is the observer's interruption; a worker thread alone that is starved cannot be told from a slow store, and is
+taken for one.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from servicegroup.lateness import Lateness, met, worst
 from servicegroup.model import Fact, Policy, State
 
 REMEMBERED_OWNERS = 4
@@ -42,8 +60,9 @@ WELL = {State.HEALTHY: True, State.UNHEALTHY: False}
 class Pass:
     """One look at a store, in seconds of the observer's monotonic clock.
 
-    `asked` and `now` are its start and end; `epoch` is None when it was not healthy; `stall` is for how long the
-    observer itself stood still in it, at most.
+    `asked` and `now` are its start and end, `read` is when the read of its facts began (None: with the pass); `epoch`
+    is None when it was not healthy. `lag` is how late it began against when it was due, `stall` for how long the
+    observer stood still in it, `latency` how long a write took, or was waited for.
     """
 
     asked: float
@@ -51,6 +70,9 @@ class Pass:
     epoch: str | None = None
     facts: tuple[Fact, ...] = ()
     stall: float = 0.0
+    lag: float = 0.0
+    latency: float = 0.0
+    read: float | None = None
 
     @property
     def healthy(self) -> bool:
@@ -59,17 +81,24 @@ class Pass:
 
 @dataclass(frozen=True, slots=True)
 class Watch:
-    """How good one observer's sight of a group is; every time is of its monotonic clock."""
+    """How good one observer's sight of a group is; every time is of its monotonic clock.
+
+    `healthy` is the end of the last healthy pass and `read` when its facts were asked for; `looking` is since when
+    there was none, and `absent` for how long of that the observer was not there.
+    """
 
     ended: float | None = None
     healthy: float | None = None
+    read: float | None = None
     looking: float = 0.0
+    absent: float = 0.0
     sight: float | None = None
     store_back: float | None = None
     broken: bool = False
     epoch: str | None = None
     rebased: bool = False
     blind: float | None = None
+    lateness: Lateness = field(default_factory=Lateness)
 
     def watched(self, policy: Policy, *, now: float) -> bool:
         """Whether who is silent now may be called dead: C of sight, and T of a store that serves."""
@@ -94,8 +123,14 @@ def together(watches: Iterable[Watch], *, policy: Policy, now: float) -> Watch:
             sight=_later(first.sight, other.sight if recent else None),
             store_back=_later(first.store_back, other.store_back),
             broken=first.broken or other.broken,
+            read=_earlier(first.read, other.read),
+            lateness=worst(first.lateness, other.lateness),
         )
     return first
+
+
+def _earlier(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else min(one, other)
 
 
 def _later(one: float | None, other: float | None) -> float | None:
@@ -105,16 +140,20 @@ def _later(one: float | None, other: float | None) -> float | None:
 def look(before: Watch, seen: Pass, *, policy: Policy) -> Watch:
     """The watch after one more pass."""
     gap = policy.longest_gap
-    stalled = seen.stall > gap
-    interrupted = stalled or before.ended is None or seen.asked - before.ended > gap
-    looking = before.looking if not interrupted else seen.now if stalled else seen.asked
+    paused = before.ended is None or seen.asked - before.ended > gap
+    looking, lag = (seen.asked, 0.0) if paused else (before.looking, before.absent + seen.lag)
+    absent = lag + seen.stall
+    broken = before.broken or seen.now - looking - absent > gap
+    interrupted = paused or absent > gap or (seen.now - looking > gap and not broken)
     after = replace(
         before,
         ended=seen.now,
         looking=looking,
+        absent=absent,
         sight=None if interrupted else before.sight,
-        broken=before.broken or seen.now - looking > gap,
+        broken=broken,
         rebased=False,
+        lateness=Lateness() if interrupted or broken else _late(before.lateness, seen, policy=policy),
     )
     if seen.healthy:
         after = _served(after, seen)
@@ -122,12 +161,19 @@ def look(before: Watch, seen: Pass, *, policy: Policy) -> Watch:
     return replace(after, blind=blind)
 
 
+def _late(before: Lateness, seen: Pass, *, policy: Policy) -> Lateness:
+    write = max(0.0, seen.latency - seen.stall)
+    return met(before, write=write, absent=seen.lag + seen.stall, policy=policy, now=seen.now)
+
+
 def _served(after: Watch, seen: Pass) -> Watch:
     changed = after.epoch is not None and after.epoch != seen.epoch
     return replace(
         after,
         healthy=seen.now,
+        read=seen.asked if seen.read is None else seen.read,
         looking=seen.now,
+        absent=0.0,
         sight=_first(after.sight, seen.now),
         store_back=seen.now if after.broken or changed else _first(after.store_back, seen.now),
         broken=False,
@@ -176,21 +222,19 @@ def observe(
     watch: Watch,
     previous: float | None,
     policy: Policy,
-    stall: float = 0.0,
 ) -> dict[str, Observation]:
-    """The observations after a healthy pass: `watch` is that pass's, `previous` the time of the healthy one before.
-
-    An observer that stood still in the pass for `stall` may have read the facts that long ago.
+    """The observations after a healthy pass: `watch` is that pass's, `previous` when the healthy one before began to
+    read.
     """
     now = watch.healthy
-    if now is None:
+    if now is None or watch.read is None:
         raise ValueError("facts are observed in healthy passes only")
     since = None if watch.rebased else previous
-    stood = stall if stall > policy.longest_gap else 0.0
+    told = watch.read if now - watch.read > policy.longest_gap else now
     after = dict(before)
     for fact in facts:
         seen = before.get(fact.member)
-        stamp = now - stood - max(0.0, fact.age)
+        stamp = told - max(0.0, fact.age)
         after[fact.member] = (
             _first_sight(fact, now=now, stamp=stamp, since=since, policy=policy)
             if seen is None

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 OBSERVATION, LIVENESS, MASS = "observation.py", "liveness.py", "massfailure.py"
+LATENESS = "lateness.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,8 +62,8 @@ MUTATIONS = (
     Mutation(
         "an age below zero counts",
         OBSERVATION,
-        "stamp = now - stood - max(0.0, fact.age)",
-        "stamp = now - stood - fact.age",
+        "stamp = told - max(0.0, fact.age)",
+        "stamp = told - fact.age",
     ),
     Mutation(
         "a beat may be older than the look before it",
@@ -73,8 +74,32 @@ MUTATIONS = (
     Mutation(
         "a gap of any length is no interruption",
         OBSERVATION,
-        "interrupted = stalled or before.ended is None or seen.asked - before.ended > gap",
-        "interrupted = before.ended is None",
+        "paused = before.ended is None or seen.asked - before.ended > gap",
+        "paused = before.ended is None",
+    ),
+    Mutation(
+        "a slow store and a starved observer are no excuse",
+        LIVENESS,
+        "> policy.down_time + watch.lateness.seconds(policy)",
+        "> policy.down_time",
+    ),
+    Mutation(
+        "an excuse that has no end",
+        LATENESS,
+        "return min(slowest + self.running.absent + self.before.absent, policy.longest_lateness)",
+        "return slowest + self.running.absent + self.before.absent",
+    ),
+    Mutation(
+        "of many short absences one counts",
+        LATENESS,
+        "absent=running.absent + counted",
+        "absent=max(running.absent, counted)",
+    ),
+    Mutation(
+        "the observer's absence is charged to the store",
+        OBSERVATION,
+        "seen.now - looking - absent > gap",
+        "seen.now - looking > gap",
     ),
     Mutation(
         "no memory: a young row raises the dead",

@@ -169,7 +169,7 @@ class Promises:
             facts = store.facts(now=world.now) if self._facts is None else self._facts
             self._sight(facts or (), first=self._healthy is None or self._healthy[0] != observer.zero)
             self._healthy = mark
-        self._facts = observer.asked[1] if observer.asked is not None else None
+        self._facts = observer.read[1] if observer.read is not None else None
 
     def _sight(self, facts: Sequence[Fact], *, first: bool) -> None:
         """A healthy look has ended that had read these rows."""

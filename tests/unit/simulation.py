@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from servicegroup import massfailure
+from servicegroup.agent.rhythm import Rhythm
 from servicegroup.evaluation import Transition, View, advance
 from servicegroup.liveness import Published, restore
 from servicegroup.massfailure import Braking, Hold
@@ -27,6 +28,7 @@ from servicegroup.model import (
 )
 from servicegroup.observation import Pass, Watch
 from servicegroup.operator.conditions import StoreSight
+from servicegroup.operator.reconcile import LONGEST_DEADLINE
 from servicegroup.operator.restore import from_status, with_record
 from servicegroup.operator.status import render
 from servicegroup.record import Header, Record
@@ -49,11 +51,13 @@ Rows = Mapping[str, Row]
 @dataclass(slots=True)
 class SimStore:
     """One group's rows. `step` is how far its clock was moved; `rows` is replaced, never changed, so it is a
-    snapshot.
+    snapshot. `slow` is how long a write is on its way, `answers` how long its answer is.
     """
 
     rows: Rows = field(default_factory=dict)
     step: float = 0.0
+    slow: float = 0.0
+    answers: float = 0.0
     reachable: bool = True
     writable: bool = True
     epochs: int = 1
@@ -150,7 +154,10 @@ def _fact(beat: Beat, *, age: float) -> Fact:
 
 @dataclass(slots=True)
 class Agent:
-    """One start of an agent. `writes` are the true times of its beats that the store took; `cut` is its way there."""
+    """One start of an agent. `writes` are the true times of its beats that the store took; `write` is when the one
+    that is on its way began and how long it needs yet, `answer` what comes back of it; nothing gets out of one that is
+    `cut` off. Who is `eager` tries again as the shipped agents do, who is not as late as the design allows.
+    """
 
     member: str
     incarnation: str
@@ -165,24 +172,56 @@ class Agent:
     writes: list[float] = field(default_factory=list)
     displaced: set[str] = field(default_factory=set)
     rival: tuple[Holder, float] | None = None
+    write: tuple[float, float] | None = None
+    answer: Receipt | None = None
+    failures: int = 0
+    eager: bool = False
 
     @property
     def wrote(self) -> float | None:
         return self.writes[-1] if self.writes else None
 
-    def act(self, store: SimStore, *, now: float) -> None:
-        if not self.alive or self.paused or now < self.due:
+    def act(self, store: SimStore, *, now: float, served: bool = True) -> None:
+        """`served` is whether its way to the store works: a write that is not served takes longer, and may run out."""
+        if not self.alive or self.paused or (self.write is None and now < self.due):
             return
-        self.due = now + self.interval
-        self.sequence += 1
         if self.cut:
+            self.write, self.answer, self.due = None, None, now + self.interval
+            self.sequence += 1
             return
+        if self.write is None:
+            self.sequence += 1
+            self.write = (now, store.slow + store.answers)
+        elif served:
+            self.write = (self.write[0], self.write[1] - TICK)
+        begun, left = self.write
+        if served and self.answer is None and left <= store.answers:
+            self._land(store, now=now)
+        if self.answer is not None and served and left <= 0.0:
+            self._served(self.answer, now=now)
+        elif self.write is not None and now - begun >= self._rhythm.deadline:
+            self._failed(now=now)
+
+    @property
+    def _rhythm(self) -> Rhythm:
+        return Rhythm(self.interval, self.failures)
+
+    def _failed(self, *, now: float) -> None:
+        self.write, self.answer, self.failures = None, None, self.failures + 1
+        self.due = now + (max(TICK, self._rhythm.wait(chance=0.0, published=None)) if self.eager else self.interval)
+
+    def _land(self, store: SimStore, *, now: float) -> None:
         try:
-            receipt = self._say(store, now=now)
+            self.answer = self._say(store, now=now)
         except StoreUnavailable:
+            self._failed(now=now)
             return
-        if receipt.owned:
+        if self.answer.owned:
             self.writes.append(now)
+
+    def _served(self, receipt: Receipt, *, now: float) -> None:
+        self.write, self.answer, self.failures, self.due = None, None, 0, now + self.interval
+        if receipt.owned:
             self.rival = None
             self._learn(receipt.interval, now=now)
 
@@ -237,8 +276,10 @@ class Observer:
     latency: float = 0.0
     paused: bool = False
     stall: float = 0.0
+    lag: float = 0.0
     next_pass: float = float("-inf")
-    asked: tuple[float, tuple[Fact, ...] | None] | None = None
+    asked: float | None = None
+    read: tuple[float, tuple[Fact, ...] | None] | None = None
     recorded: bool = False
 
     def clock(self, now: float) -> float:
@@ -249,26 +290,36 @@ class Observer:
             self.stall += TICK if self.asked is not None else 0.0
             return ()
         if self.asked is None and now >= self.next_pass:
-            self.asked = (now, store.facts(now=now) if store.reachable else None)
-        if self.asked is None or now < self.asked[0] + self.latency:
+            self.asked, self.lag = now, max(0.0, now - max(self.next_pass, self.zero))
+        if self.asked is None or now < self.asked + store.slow + store.answers:
             return ()
-        return self._finish(store, now=now, wall=wall)
+        if self.read is None:
+            self.read = (now, store.facts(now=now) if store.reachable else None)
+        if now < self.read[0] + self.latency:
+            return ()
+        return self._finish(store, asked=self.asked, read=self.read, now=now, wall=wall)
 
-    def _finish(self, store: SimStore, *, now: float, wall: float) -> tuple[Transition, ...]:
-        asked, facts = self.asked or (now, None)
-        healthy = facts is not None and store.reachable and store.writable
+    def _finish(
+        self, store: SimStore, *, asked: float, read: tuple[float, tuple[Fact, ...] | None], now: float, wall: float
+    ) -> tuple[Transition, ...]:
+        began, facts = read
+        in_time = began - asked <= min(LONGEST_DEADLINE, self.spec.policy.interval)
+        healthy = facts is not None and store.reachable and store.writable and in_time
         seen = Pass(
             asked=self.clock(asked),
             now=self.clock(now),
             epoch=store.epoch if healthy else None,
             facts=facts or (),
             stall=self.stall,
+            lag=self.lag,
+            latency=began - asked,
+            read=self.clock(began),
         )
         if healthy:
             self._go_on(store.record(now=now), now=now)
         self.view, changes = advance(self.view, seen, spec=self.spec, wall=wall)
-        self.asked, self.stall = None, 0.0
-        self.next_pass = asked + self.spec.policy.pass_seconds
+        self.asked, self.read, self.stall = None, None, 0.0
+        self.next_pass = max(asked + self.spec.policy.pass_seconds, now + TICK)
         if healthy:
             store.publish(self.view, policy=self.spec.policy, clock=self.clock(now), now=now)
         return changes
@@ -319,7 +370,8 @@ class Change:
 @dataclass(slots=True)
 class World:
     """`wall_step` is how far the observer's time of day was moved; `changes` is all that was ever published. With
-    `rendered` a new operator starts from the real status, as JSON has it, and not from values.
+    `rendered` a new operator starts from the real status, as JSON has it, and not from values. With `gateway` the
+    agents beat through the observer's process; they may be `eager`.
     """
 
     spec: GroupSpec = field(default_factory=lambda: GroupSpec(GroupKey("test", "compute"), POLICY))
@@ -330,6 +382,8 @@ class World:
     agents: list[Agent] = field(default_factory=list)
     observer: Observer | None = None
     started: float = 0.0
+    gateway: bool = False
+    eager: bool = False
     status: Status = field(default_factory=Status)
     changes: list[Change] = field(default_factory=list)
     rendered: bool = False
@@ -344,8 +398,11 @@ class World:
         while self.now < end:
             self.now += TICK
             for agent in self.agents:
-                agent.act(self.store, now=self.now)
+                agent.act(self.store, now=self.now, served=self._serves())
             self._observe()
+
+    def _serves(self) -> bool:
+        return not self.gateway or (self.observer is not None and not self.observer.paused)
 
     def start(self, *, remember: bool = True) -> None:
         """A new operator, in place of the one that may run; without `remember` nothing was ever published."""
@@ -399,7 +456,7 @@ class World:
         for place, member in enumerate(members):
             phase = TICK * (round(place * every / len(members) / TICK) + (1 + len(self.agents)) % 4)
             incarnation = f"{member}-{len(self.agents)}"
-            self.agents.append(Agent(member, incarnation, due=self.now + phase, interval=every))
+            self.agents.append(Agent(member, incarnation, due=self.now + phase, interval=every, eager=self.eager))
 
     def agent(self, member: str) -> Agent:
         """The last one that was started for a member."""

@@ -117,15 +117,50 @@ BLIND_FOR = {"never": (0.0, "True"), "for exactly 2T": (120.0, "True"), "for lon
 
 @pytest.mark.parametrize(("seconds", "status"), BLIND_FOR.values(), ids=BLIND_FOR.keys())
 def test_ready_when_no_death_could_be_found(seconds: float, status: str) -> None:
-    assert conditions.ready(blind_for=seconds, down_time=60.0).status == status
+    assert conditions.ready(blind_for=seconds, down_time=60.0, interval=10.0).status == status
 
 
 def test_that_no_death_can_be_found_is_said_in_words_that_do_not_change_with_each_second() -> None:
-    said = {conditions.ready(blind_for=121.0 + second, down_time=60.0) for second in range(10_000)}
+    said = {conditions.ready(blind_for=121.0 + second, down_time=60.0, interval=10.0) for second in range(10_000)}
 
     (one,) = said
     assert one.reason == "NotWatching"
     assert "120 s" in one.message
+
+
+@dataclass(frozen=True)
+class Late:
+    lateness: float
+    absent: float
+    said: tuple[str, str]
+    words: tuple[str, ...] = ()
+
+
+LATE = {
+    "in time": Late(0.0, 0.0, ("True", "Evaluating")),
+    "late by a quarter of the interval": Late(2.5, 2.5, ("True", "Evaluating")),
+    "a slow store makes deaths late": Late(2.6, 0.0, ("True", "Late"), ("up to 5 s later", "StoreReachable")),
+    "the operator was kept from looking": Late(
+        11.0, 3.0, ("True", "Late"), ("for up to 5 s", "up to 20 s later", "CPU")
+    ),
+    "it was for so long that it begins anew": Late(0.0, 60.0, ("True", "Late"), ("for up to 100 s", "CPU")),
+}
+
+
+@pytest.mark.parametrize("case", LATE.values(), ids=LATE)
+def test_ready_says_that_deaths_are_found_late_and_stays_true(case: Late) -> None:
+    said = conditions.ready(blind_for=0.0, down_time=60.0, interval=10.0, lateness=case.lateness, absent=case.absent)
+
+    assert (said.status, said.reason) == case.said
+    assert [word for word in case.words if word not in said.message] == []
+
+
+SHOWN = {0.0: "0.1 s", 0.11: "0.2 s", 0.5: "0.5 s", 0.51: "1 s", 1.0: "1 s", 2.1: "5 s", 10.0: "10 s", 99.0: "100 s"}
+
+
+@pytest.mark.parametrize(("seconds", "text"), SHOWN.items())
+def test_a_duration_is_rounded_up_to_few_figures(seconds: float, text: str) -> None:
+    assert conditions.shown(seconds) == text
 
 
 REFUSED = "store db: connection refused"
@@ -215,6 +250,13 @@ def test_stalled_says_what_is_wrong_with_the_spec() -> None:
     assert conditions.stalled(None).status == "False"
     stalled = conditions.stalled(problem, reason="UnknownStore")
     assert stalled == Condition("Stalled", "True", "UnknownStore", problem)
+
+
+def test_a_slow_store_is_told_with_the_figures_of_write_and_read() -> None:
+    said = conditions.store_reachable(StoreSight(read_once=True, slow=True, writing=3.2, reading=0.3))
+
+    for figure in ("a write up to 5 s", "reading all members up to 0.5 s"):
+        assert figure in said.message
 
 
 def test_a_member_with_two_agents_is_named() -> None:

@@ -410,8 +410,8 @@ def test_who_died_in_the_operators_pause_is_down_two_and_a_half_intervals_after_
 
 def reading_a_new_beat(it: World, member: str) -> bool:
     """Whether a pass has read a beat that the one before had not."""
-    asked = it.running.asked
-    return asked is not None and 0.0 <= asked[0] - (it.now - silence(it, member)) < it.latency
+    read = it.running.read
+    return read is not None and 0.0 <= read[0] - (it.now - silence(it, member)) < it.latency
 
 
 def paused_within_a_pass(it: World, seconds: float) -> None:

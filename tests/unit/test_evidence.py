@@ -4,7 +4,7 @@ What is shown stays for a while: a reason that came and went with each look woul
 """
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 from hypothesis import given
@@ -116,3 +116,38 @@ def test_what_fails_is_neither_slow_nor_fresh_news_of_evictions() -> None:
     hung = look(120.0, took=20.0, failure=FAILED)
 
     assert after(look(100.0), hung, hung) == StoreSight(FAILED, read_once=True)
+
+
+def starved(now: float, *, lag: float = 0.0, stall: float = 0.0) -> Survey:
+    return replace(look(now), lag=lag, stall=stall)
+
+
+def test_an_operator_that_was_kept_from_looking_is_said_to_be_so_for_a_minute() -> None:
+    evidence = Evidence("db")
+    shown = []
+    for second in range(100):
+        late = second == 10
+        evidence.take(starved(1000.0 + second, lag=2.0 if late else 0.0, stall=1.5 if late else 0.0))
+        shown.append(evidence.absent(now=1000.0 + second))
+
+    assert shown[:10] == [0.0] * 10
+    assert shown[10:71] == [3.5] * 61
+    assert shown[71:] == [0.0] * 29
+
+
+def test_slow_and_starved_are_logged_once_when_they_begin_and_once_when_they_end(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="servicegroup.operator")
+    evidence = Evidence("db")
+    for second in range(200):
+        bad = 10 <= second < 40
+        one = starved(1000.0 + second, lag=3.0 if bad else 0.0)
+        evidence.take(replace(one, asked=one.now - (4.0 if bad else 0.1), latency=3.0 if bad else 0.1), gap=5.0)
+
+    assert [record.getMessage() for record in caplog.records] == [
+        "store db: the operator lacks CPU or was stopped: a look 3.0 s late, and 0.0 s at a standstill in it",
+        "store db: a look took 4.0 s, of which the canary's write 3.0 s",
+        "store db: the operator looks in time again for 60 s",
+        "store db: quick again for 60 s",
+    ]

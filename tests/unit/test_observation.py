@@ -29,7 +29,7 @@ def fact(
 
 
 def watching(*, rebased: bool = False) -> Watch:
-    return Watch(ended=NOW, healthy=NOW, looking=NOW, sight=0.0, store_back=0.0, epoch="e", rebased=rebased)
+    return Watch(ended=NOW, healthy=NOW, read=NOW, looking=NOW, sight=0.0, store_back=0.0, epoch="e", rebased=rebased)
 
 
 def read(
@@ -115,13 +115,14 @@ def test_an_incarnation_is_met_when_its_first_row_is_read(case: tuple[Observatio
     assert read(before, row).met == met
 
 
-STALLS = {"of I/2 changes nothing": (5.0, 999.5), "of more makes what was read as old": (5.25, 994.25)}
+READ = {"I/2 ago tells of now": (5.0, 999.5), "longer ago tells of then": (5.25, 994.25)}
 
 
-@pytest.mark.parametrize("case", STALLS.values(), ids=STALLS.keys())
-def test_a_stall_of_the_observer_within_a_pass(case: tuple[float, float]) -> None:
-    stall, beat = case
-    after = observe({}, [fact(age=0.5)], watch=watching(), previous=900.0, policy=POLICY, stall=stall)
+@pytest.mark.parametrize("case", READ.values(), ids=READ.keys())
+def test_a_read_that_began(case: tuple[float, float]) -> None:
+    ago, beat = case
+    watch = replace(watching(), read=NOW - ago)
+    after = observe({}, [fact(age=0.5)], watch=watch, previous=900.0, policy=POLICY)
 
     assert after["a"].beat == beat
 
@@ -232,6 +233,7 @@ class Look:
     epoch: str | None = EPOCH
     took: float = 0.0
     stall: float = 0.0
+    lag: float = 0.0
 
 
 def looked(*passes: Look, before: Watch | None = None, at: float = 0.0) -> Watch:
@@ -239,7 +241,7 @@ def looked(*passes: Look, before: Watch | None = None, at: float = 0.0) -> Watch
     for one in passes:
         asked = at + one.after
         at = asked + one.took
-        seen = Pass(asked=asked, now=at, epoch=one.epoch, stall=one.stall)
+        seen = Pass(asked=asked, now=at, epoch=one.epoch, stall=one.stall, lag=one.lag)
         watch = look(watch, seen, policy=POLICY)
     return watch
 
@@ -271,6 +273,13 @@ LOOKS = {
         [Look(300.0, None), Look(1.0)],
         (401.0, 1.0),
     ),
+    "late and slow, together more than I/2, is not the store's alone": ([Look(4.0, lag=3.0, took=3.0)], (107.0, 1.0)),
+    "late and slow, the slowness alone more than I/2": ([Look(4.0, lag=3.0, took=6.0)], (1.0, 110.0)),
+    "stalls that add up to more than I/2 until the next healthy pass": (
+        [*[Look(1.0, None, took=2.0, stall=2.0)] * 3, Look(1.0)],
+        (110.0, 1.0),
+    ),
+    "stalls in healthy passes do not add up": ([Look(1.0, took=3.0, stall=3.0)] * 10, (1.0, 1.0)),
     "after a pause the store may fail as well": ([Look(300.0, None), *steadily(5, None), Look(1.0)], (406.0, 406.0)),
 }
 

@@ -3,6 +3,7 @@
 A dead hypervisor never makes `Ready` false: Helm and Flux wait for `Ready` (design, section 5).
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -12,6 +13,9 @@ from servicegroup.model import MinAvailable
 NAMES_SHOWN = 10
 LONGEST_MESSAGE = 1024
 """Characters, as in the resource's schema."""
+
+SHORTEST_SHOWN = 0.1
+"""Seconds; less is no news to anybody."""
 
 OLD_STORE_UNREAD = "OldStoreUnread"
 """Nobody has read the store that a group was judged by since it left it. The next operator goes by this reason."""
@@ -28,12 +32,15 @@ class Condition:
 @dataclass(frozen=True, slots=True)
 class StoreSight:
     """What the last passes say of the store: `failing` is the error of the last pass, after more than one failed;
-    `slow` and `evicting` are warnings of a store that serves.
+    `slow` and `evicting` are warnings of a store that serves; `writing` and `reading` are the slowest canary and read
+    of the last minute, in seconds.
     """
 
     failing: str | None = None
     read_once: bool = False
     slow: bool = False
+    writing: float = 0.0
+    reading: float = 0.0
     evicting: bool = False
 
 
@@ -74,13 +81,35 @@ def available(
     return Condition("Available", "False", "TooFewUp", f"{up} of {total} members are up, {required} are needed")
 
 
-def ready(*, blind_for: float, down_time: float) -> Condition:
+def shown(seconds: float) -> str:
+    """Rounded up to 1, 2 or 5 of a power of ten: a figure that changed with each look would be a write with each."""
+    if seconds <= SHORTEST_SHOWN:
+        return f"{SHORTEST_SHOWN:g} s"
+    power = 10.0 ** math.floor(math.log10(seconds))
+    return f"{next(step * power for step in (1, 2, 5, 10) if seconds <= step * power):g} s"
+
+
+def ready(
+    *, blind_for: float, down_time: float, interval: float, lateness: float = 0.0, absent: float = 0.0
+) -> Condition:
+    """`lateness` is by how much longer than the down time who is called Down is silent, `absent` for how long the
+    operator was kept from looking; both in seconds.
+    """
     if blind_for > 2 * down_time:
         message = (
             f"for more than {2 * down_time:.0f} s no death could have been found: the store, or the operator, never "
-            "lasts long enough; see StoreReachable and the operator's restarts"
+            "lasts long enough; see StoreReachable, the operator's restarts and whether it lacks CPU"
         )
         return Condition("Ready", "False", "NotWatching", message)
+    if absent > interval / 4:
+        message = (
+            f"the operator was kept from looking for up to {shown(absent)} at a time: give it more CPU; "
+            f"deaths are found up to {shown(lateness)} later than after the down time"
+        )
+        return Condition("Ready", "True", "Late", message)
+    if lateness > interval / 4:
+        message = f"deaths are found up to {shown(lateness)} later than after the down time; see StoreReachable"
+        return Condition("Ready", "True", "Late", message)
     return Condition("Ready", "True", "Evaluating", "the group is being evaluated")
 
 
@@ -94,7 +123,8 @@ def store_reachable(sight: StoreSight) -> Condition:
         return Condition("StoreReachable", "True", "Evicting", message)
     if sight.slow:
         message = (
-            "a look at the store takes more than a quarter of the interval: look for what slows it down, or set "
+            f"a look at the store takes more than a quarter of the interval (a write up to {shown(sight.writing)}, "
+            f"reading all members up to {shown(sight.reading)}): look for what slows it down, or set "
             "maxBeatsPerSecond; a look that takes twice as long sees no deaths"
         )
         return Condition("StoreReachable", "True", "Slow", message)

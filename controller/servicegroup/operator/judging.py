@@ -4,6 +4,7 @@ An error of ours over one group is that group's condition, and not the end of ev
 """
 
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -56,7 +57,8 @@ class Judging:
 
     def judge(self, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
         """All groups after one look; their intervals depend on how many members there are in all of them."""
-        self._evidence.take(found)
+        gaps = (one.spec.policy.longest_gap for one in wanted.values() if one.spec is not None)
+        self._evidence.take(found, gap=min(gaps, default=math.inf))
         tended = [(one, self._tend(one, one.spec, found)) for one in wanted.values() if one.spec is not None]
         groups = [(one, it) for one, it in tended if it is not None]
         members = sum(beating(it.view, found.facts.get(one.key, ())) for one, it in groups)
@@ -143,6 +145,7 @@ class Judging:
                 unrecorded=tended.moved,
             ),
             incomplete=tended.incomplete(now=found.now),
+            absent=self._evidence.absent(now=found.now),
             roster=self.roster,
             now=found.now,
             wall=found.wall,

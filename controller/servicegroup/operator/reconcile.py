@@ -11,7 +11,6 @@ import logging
 import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -26,8 +25,9 @@ from servicegroup.operator.moves import Guest, Moves
 from servicegroup.operator.outlet import Outlet
 from servicegroup.operator.roster import Roster
 from servicegroup.operator.stores import SharedStore, StoreConfig
-from servicegroup.operator.survey import Survey, survey, watched
+from servicegroup.operator.survey import Survey, survey
 from servicegroup.operator.tending import Tended
+from servicegroup.operator.thread import StoreThread
 from servicegroup.store.base import Store, StoreUnavailable
 
 LOGGER = logging.getLogger("servicegroup.operator")
@@ -51,26 +51,28 @@ class StoreLoop:
     roster: Roster | None = None
     finished: float = field(default_factory=monotonic)
     _bell: asyncio.Event = field(init=False)
-    _executor: ThreadPoolExecutor = field(init=False)
+    _thread: StoreThread = field(init=False)
     _store: Store | None = None
     _judging: Judging = field(init=False)
     _publisher: str = field(default_factory=lambda: secrets.token_hex(8))
     _swept: float = float("-inf")
+    _late: float = 0.0
 
     def __post_init__(self) -> None:
         self._bell = self.groups.bell()
         self._judging = Judging(self.config, self.outlet, self.moves, self.decisions_file, self.roster)
-        # A thread of its own: a store that hangs keeps no other store's groups waiting.
-        self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix=f"store-{self.config.name}")
+        self._thread = StoreThread(self.config.name)
 
     @property
     def config(self) -> StoreConfig:
         return self.shared.config
 
     async def run(self) -> None:
+        due = monotonic()
         try:
             while True:
                 started = monotonic()
+                self._late = started - due
                 wanted = self.groups.of_store(self.config.name)
                 guests = self.moves.of_store(self.config.name)
                 if wanted or guests:
@@ -78,17 +80,20 @@ class StoreLoop:
                 self._judging.let_go(wanted)
                 self.finished = monotonic()
                 policies = [spec.policy for spec in _specs(wanted)] + [guest.policy for guest in guests.values()]
-                await self._rest(policies, started=started)
+                due = await self._rest(policies, started=started)
         finally:
-            self._executor.shutdown(wait=False, cancel_futures=True)
+            self._thread.close()
 
-    async def _rest(self, policies: Iterable[Policy], *, started: float) -> None:
+    async def _rest(self, policies: Iterable[Policy], *, started: float) -> float:
+        """Until the next pass; returns when that was due."""
         period = min((policy.pass_seconds for policy in policies), default=LONGEST_PASS)
+        due = max(started + period, monotonic() + SHORTEST_PASS)
         await asyncio.sleep(SHORTEST_PASS)
         with suppress(TimeoutError):
-            left = started + period - monotonic()
-            await asyncio.wait_for(self._bell.wait(), timeout=max(0.0, left))
+            await asyncio.wait_for(self._bell.wait(), timeout=max(0.0, due - monotonic()))
+            due = min(due, monotonic())
         self._bell.clear()
+        return due
 
     async def _pass(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> None:
         try:
@@ -109,7 +114,7 @@ class StoreLoop:
     async def _look(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> Survey:
         """Raises InvalidSetting."""
         try:
-            store, _ = await watched(self._opened, executor=self._executor)
+            store = await self._thread.run(self._opened)
         except StoreUnavailable as error:
             now = monotonic()
             return Survey(now, now, time.time(), failure=str(error))
@@ -118,8 +123,9 @@ class StoreLoop:
         keys = tuple({**wanted, **guests})
         policies = [spec.policy for spec in _specs(wanted)] + [guest.policy for guest in guests.values()]
         timeout = min(LONGEST_DEADLINE, *(policy.interval for policy in policies))
-        found, stall = await watched(lambda: survey(store, keys, new=new, timeout=timeout), executor=self._executor)
-        return replace(found, stall=stall)
+        lag = self._late + self._thread.stood()
+        found = await self._thread.run(lambda: survey(store, keys, new=new, timeout=timeout))
+        return replace(found, stall=self._thread.stood(), lag=lag)
 
     def _still(self, wanted: Mapping[GroupKey, Wanted]) -> dict[GroupKey, Wanted]:
         """Without what was edited, moved or deleted during the read: what was read for it is old news."""
@@ -140,7 +146,7 @@ class StoreLoop:
             rows = [row for row in old if row.incarnation]
             timeout = min(LONGEST_DEADLINE, tended.spec.policy.interval)
             try:
-                await watched(_forget_call(store, key, rows, timeout=timeout), executor=self._executor)
+                await self._thread.run(_forget_call(store, key, rows, timeout=timeout))
             except StoreUnavailable as error:
                 LOGGER.warning("group %s: who is to be forgotten stays for now: %s", key, error)
                 return
@@ -154,7 +160,7 @@ class StoreLoop:
                 continue
             call = _publish_call(store, tended, publisher=self._publisher)
             try:
-                await watched(call, executor=self._executor)
+                await self._thread.run(call)
             except StoreUnavailable as error:
                 LOGGER.warning("group %s: its record is not published: %s", key, error)
                 self._judging.publish_whole()
@@ -170,7 +176,7 @@ class StoreLoop:
             return
         self._swept = monotonic()
         try:
-            await watched(lambda: store.sweep(timeout=LONGEST_DEADLINE), executor=self._executor)
+            await self._thread.run(lambda: store.sweep(timeout=LONGEST_DEADLINE))
         except StoreUnavailable as error:
             LOGGER.warning("store %s: what nobody writes any more is not removed: %s", self.config.name, error)
 

@@ -56,12 +56,13 @@ def render(
     wall: float,
     moving: Moving = SETTLED,
     incomplete: bool = False,
+    absent: float = 0.0,
     roster: RosterSight | None = None,
 ) -> dict[str, Any]:
     """The whole status; `before` is the one before it, `now` the observer's clock and `wall` seconds since 1970.
 
-    `incomplete` says that not all members are known again that were counted before; `roster` is None where there are
-    no pods.
+    `incomplete` says that not all members are known again that were counted before; `absent` for how long the operator
+    was kept from looking, in seconds; `roster` is None where there are no pods.
     """
     watch = view.watch
     hold = view.braking.holding(now=now)
@@ -86,7 +87,13 @@ def render(
             announced=_announced(view, waiting, now=now),
             unheard=spec.unheard,
         ),
-        conditions.ready(blind_for=watch.blind_for(now=now), down_time=spec.policy.down_time),
+        conditions.ready(
+            blind_for=watch.blind_for(now=now),
+            down_time=spec.policy.down_time,
+            interval=spec.policy.interval,
+            lateness=watch.lateness.seconds(spec.policy),
+            absent=absent,
+        ),
         conditions.store_reachable(sight),
         conditions.stalled(None),
         conditions.duplicate(duplicates(view, policy=spec.policy, now=now)),
