@@ -16,14 +16,15 @@ from servicegroup.store import StoreUnavailable, open_client
 from tests.apiserver.conftest import define, kubectl_of
 from tests.apiserver.operators import account, shipped_rules
 from tests.contract import memcached
-from tests.contract.databases import Absent
+from tests.contract.databases import KINDS, Absent
+from tests.gateway import gateways as gateway
 from tests.localcluster.binaries import CONTROL_PLANE, find_or_build
 from tests.localcluster.controlplane import ControlPlane
 from tests.localcluster.progress import ProgressLine
 from tests.scenarios import crews
-from tests.scenarios.places import MARIADB, POSTGRESQL, Place, databases, memcacheds, sqlites
+from tests.scenarios.places import Place, databases, gateways, memcacheds, sqlites
 
-STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3")
+STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3", "gateway")
 
 
 @dataclass
@@ -100,7 +101,15 @@ def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
         admin = stack.enter_context(opened)
         kubectl("create", "namespace", "operator")
         kubeconfig = account(kubectl, namespace="operator", rules=shipped_rules(), folder=home)
-        places = [stack.enter_context(_place(name, folder)) for name in stores]
+
+        def place(name: str) -> AbstractContextManager[Place]:
+            if name != "gateway":
+                return _place(name, folder)
+            kubectl("create", "namespace", name)
+            own = account(kubectl, namespace=name, rules=gateway.shipped_rules(), folder=home)
+            return gateways(folder / name, admin=admin, kubeconfig=own)
+
+        places = [stack.enter_context(place(name)) for name in stores]
         yield Bench(plane, admin, kubeconfig, places, folder)
 
 
@@ -113,9 +122,8 @@ def _need_programs() -> None:
 
 
 def _place(name: str, folder: Path) -> AbstractContextManager[Place]:
-    kinds = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
-    if name in kinds:
-        return databases(kinds[name])
+    if name in KINDS:
+        return databases(KINDS[name])
     if name == "sqlite":
         return sqlites(folder / name)
     _, _, count = name.partition("-")

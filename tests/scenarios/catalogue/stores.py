@@ -9,6 +9,9 @@ from tests.scenarios.world import INTERVAL, C, T, World
 
 Play = Callable[[World], None]
 
+MAX_HOLD = 600.0
+"""Seconds for which those are held who fall silent with most others: the default."""
+
 
 def for_a_time(fault: str, seconds: float, *arguments: float, dies_after: float | None = 0.5) -> Play:
     """The fault, and a death when that part of it is over; None: after it."""
@@ -26,10 +29,10 @@ def for_a_time(fault: str, seconds: float, *arguments: float, dies_after: float 
     return play
 
 
-def cut_off(world: World) -> None:
-    """All of a group at once, for longer than T: the brake is for that."""
-    with world.cut_off():
-        world.rest(1.5 * T)
+def unheard(world: World, *, fault: str, seconds: float) -> None:
+    """All of a group at once: if for longer than T, the brake is for that."""
+    with world.unheard(fault):
+        world.rest(seconds)
         for place in world.places:
             downs = [one for one in world.heard.of(place.name) if one.verdict == DOWN]
             world.find(f"{place.name}: nobody is Down while all are cut off: {downs}", true=not downs)
@@ -79,7 +82,12 @@ SCENARIOS = (
         "nobody reaches it for 1.5 T: its packets vanish", for_a_time("unreachable", 1.5 * T), needs="unreachable"
     ),
     Scenario("its port refuses for 1.5 T", for_a_time("refused", 1.5 * T), needs="refused"),
-    Scenario("the agents alone cannot reach it for 1.5 T", cut_off, needs="unreachable"),
+    Scenario(
+        "the agents alone cannot reach it for 1.5 T",
+        partial(unheard, fault="cut_off", seconds=1.5 * T),
+        needs="cut_off",
+        held=MAX_HOLD,
+    ),
     Scenario(
         "the operator alone cannot reach it for 1.5 T",
         for_a_time("out_of_the_operators_sight", 1.5 * T),
