@@ -132,7 +132,7 @@ class World:
         self.breaks.setdefault(place.name, []).append(Break(what, Span(since, monotonic())))
 
     @contextmanager
-    def unheard(self, fault: str) -> Iterator[None]:
+    def unheard(self, fault: str, *arguments: Any) -> Iterator[None]:
         """No agent comes to its store any more, which serves everybody else."""
         with ExitStack() as stack:
             for place in self.places:
@@ -141,17 +141,17 @@ class World:
                     crew.silence()
                     stack.callback(crew.heard)
                 if found is not None:
-                    stack.enter_context(found())
+                    stack.enter_context(found(*arguments))
             yield
 
     @contextmanager
-    def unnoticed(self, fault: str) -> Iterator[None]:
+    def unnoticed(self, fault: str, *arguments: Any) -> Iterator[None]:
         """It excuses nothing: members go on, and a death is found as at any time."""
         with ExitStack() as stack:
             for place in self.places:
                 found = place.fault(fault)
                 if found is not None:
-                    stack.enter_context(found())
+                    stack.enter_context(found(*arguments))
             yield
 
     # The operator.

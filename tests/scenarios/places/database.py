@@ -7,9 +7,12 @@ from pathlib import Path
 from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from tests.contract.databases import DATABASE, POSTGRESQL, Kind, Server, served
+from tests.contract.databases import DATABASE, POSTGRESQL, Server, family
 from tests.scenarios.crews import wrong_clock
+from tests.scenarios.machine import Disk
+from tests.scenarios.places.contention import contended
 from tests.scenarios.places.place import ROWS, ServerPlace, ways_to
+from tests.scenarios.strace import slow_disk
 
 LOCKED = f"SELECT 1 FROM {ROWS} FOR UPDATE"  # noqa: S608 - a table of ours
 LOCKS = {
@@ -18,9 +21,11 @@ LOCKS = {
 }
 """How a table is had alone, and given back."""
 
+MEGABYTE = 1 << 20
+
 
 class Database(ServerPlace):
-    def __init__(self, server: Server) -> None:
+    def __init__(self, server: Server, disk: Disk | None) -> None:
         ways = ways_to([server.port])
         super().__init__(
             server.kind.name,
@@ -28,6 +33,7 @@ class Database(ServerPlace):
             server.url(port=ways.agents[0].port),
             server.url(port=ways.operator[0].port),
             ways,
+            disk,
         )
         self.server = server
         self._clocked = False
@@ -70,6 +76,28 @@ class Database(ServerPlace):
             self.server.admin("SELECT pg_reload_conf()")
         else:
             self.server.admin(f"SET GLOBAL read_only = {int(it_is)}")
+
+    @contextmanager
+    def disk_full(self) -> Iterator[None]:
+        """PostgreSQL ends when its log finds no room, and is started again when there is some."""
+        assert self.disk is not None
+        try:
+            with self.disk.full():
+                if self.postgresql:
+                    self._log_full()
+                yield
+        finally:
+            self.server.start()
+
+    def _log_full(self) -> None:
+        """Others write until the room is gone that the log has of its own."""
+        with suppress(SQLAlchemyError):
+            while True:
+                self.server.admin(f"SELECT pg_logical_emit_message(false, '', repeat('x', {MEGABYTE}))")
+
+    def disk_slow(self, seconds: float) -> AbstractContextManager[None]:
+        """Each call that waits for the disk takes so much longer."""
+        return slow_disk(family(self.server.pid), seconds, log=self.server.folder / "strace.log")
 
     @contextmanager
     def rows_lost(self) -> Iterator[None]:
@@ -120,6 +148,25 @@ class Database(ServerPlace):
             yield
 
     @contextmanager
+    def contended(self, isolation: str = "") -> Iterator[None]:
+        """Transactions of others are in the way of each row; with `isolation` that is everybody's default meanwhile."""
+        if isolation:
+            self._isolate(isolation)
+        try:
+            with contended(self.server.url()):
+                yield
+        finally:
+            if isolation:
+                self._isolate("READ COMMITTED" if self.postgresql else "REPEATABLE READ")  # as it ships
+
+    def _isolate(self, isolation: str) -> None:
+        if self.postgresql:
+            self.server.admin(f"ALTER SYSTEM SET default_transaction_isolation = '{isolation}'")
+            self.server.admin("SELECT pg_reload_conf()")
+        else:
+            self.server.admin(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {isolation}")
+
+    @contextmanager
     def connections_used_up(self) -> Iterator[None]:
         """By others: who is connected stays so, and nobody else comes in."""
         engine = create_engine(self.server.url(), poolclass=NullPool)
@@ -136,15 +183,3 @@ class Database(ServerPlace):
             connection.execute(text(statement))
             yield
             connection.rollback()
-
-
-@contextmanager
-def databases(kind: Kind) -> Iterator[Database]:
-    with served(kind) as server:
-        server.init()
-        place = Database(server)
-        assert place.ways is not None
-        try:
-            yield place
-        finally:
-            place.ways.close()

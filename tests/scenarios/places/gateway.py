@@ -13,6 +13,7 @@ from tests.contract.ports import free_port
 from tests.gateway.gateways import Gateway, running
 from tests.gateway.tokens import Tokens
 from tests.scenarios.crews import wrong_clock
+from tests.scenarios.machine import Disk
 from tests.scenarios.places.place import DistantPlace, Ways
 from tests.scenarios.places.sqlite import Sqlite
 from tests.scenarios.proxy import Proxy
@@ -23,8 +24,10 @@ TOKEN_LASTS = 24 * 3600
 
 
 class Gateways(Sqlite, DistantPlace):
-    def __init__(self, folder: Path, processes: Sequence[Gateway], ways: Ways, admin: client.ApiClient) -> None:
-        super().__init__(folder, NAME)
+    def __init__(
+        self, folder: Path, processes: Sequence[Gateway], ways: Ways, admin: client.ApiClient, disk: Disk | None
+    ) -> None:
+        super().__init__(folder, disk=disk, name=NAME)
         self.folder = folder
         self.processes = processes
         self.ways = ways
@@ -101,11 +104,11 @@ class Gateways(Sqlite, DistantPlace):
 
 
 @contextmanager
-def gateways(folder: Path, *, admin: client.ApiClient, kubeconfig: Path) -> Iterator[Gateways]:
+def gateways(folder: Path, *, admin: client.ApiClient, kubeconfig: Path, disk: Disk | None) -> Iterator[Gateways]:
     """`kubeconfig` is of who may do what a gateway must."""
     folder.mkdir(parents=True, exist_ok=True)
     stores = folder / "stores.yaml"
-    url = f"sqlite:///{folder / 'beats.sqlite'}"
+    url = Sqlite(folder, disk=disk).operator_url
     stores.write_text(json.dumps({"stores": {NAME: {"driver": "db", "url": url}}}), encoding="utf-8")
     environ = {"KUBECONFIG": str(kubeconfig), "HOME": str(folder)}
     ports = [free_port() for _ in range(COUNT)]
@@ -118,4 +121,4 @@ def gateways(folder: Path, *, admin: client.ApiClient, kubeconfig: Path) -> Iter
             assert one.url  # it listens
         ways = Ways([Proxy(port) for port in ports])
         stack.callback(ways.close)
-        yield Gateways(folder, started, ways, admin)
+        yield Gateways(folder, started, ways, admin, disk)

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.scenarios.machine import Disk, packets_lost
 from tests.scenarios.proxy import Proxy
 
 Fault = Callable[..., AbstractContextManager[None]]
@@ -27,6 +28,9 @@ class Ways:
         for one in (*self.agents, *self.operator):
             one.close()
 
+    def of(self, which: str) -> Sequence[Proxy]:
+        return {"agents": self.agents, "operator": self.operator, "all": [*self.agents, *self.operator]}[which]
+
     def held(self, which: str) -> AbstractContextManager[None]:
         return self._each(which, lambda one: one.held())
 
@@ -38,22 +42,24 @@ class Ways:
 
     @contextmanager
     def _each(self, which: str, closing: Callable[[Proxy], AbstractContextManager[None]]) -> Iterator[None]:
-        chosen = {"agents": self.agents, "operator": self.operator, "all": [*self.agents, *self.operator]}[which]
         with ExitStack() as stack:
-            for one in chosen:
+            for one in self.of(which):
                 stack.enter_context(closing(one))
             yield
 
 
 @dataclass
 class Place:
-    """One store, at `url`, and how agents and the operator are told of it. `ways` is None where there is no server."""
+    """One store, at `url`, and how agents and the operator are told of it. `ways` is None where there is no server, `disk`
+    where none can be had for it alone.
+    """
 
     name: str
     url: str
     agents_url: str
     operator_url: str
     ways: Ways | None = None
+    disk: Disk | None = None
 
     @property
     def driver(self) -> str:
@@ -83,6 +89,10 @@ class DistantPlace(Place):
 
     def slow(self, seconds: float) -> AbstractContextManager[None]:
         return self._ways.slow(seconds)
+
+    def packets_lost(self, whose: str, *directions: str) -> AbstractContextManager[None]:
+        """Unlike by a proxy that holds what comes, nobody connects, and what was sent is sent again ever later."""
+        return packets_lost([one.port for one in self._ways.of(whose)], directions)
 
     @property
     def _ways(self) -> Ways:

@@ -5,16 +5,17 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from tests.scenarios.machine import Disk
 from tests.scenarios.places.place import ROWS, Place
 
 
 class Sqlite(Place):
     """`file` may be replaced and locked; nobody runs it."""
 
-    def __init__(self, folder: Path, name: str = "sqlite") -> None:
-        self.file = folder / "beats.sqlite"
+    def __init__(self, folder: Path, *, disk: Disk | None = None, name: str = "sqlite") -> None:
+        self.file = (folder if disk is None else disk.folder) / "beats.sqlite"
         url = f"sqlite:///{self.file}"
-        super().__init__(name, url, url, url)
+        super().__init__(name, url, url, url, disk=disk)
 
     @contextmanager
     def paused(self) -> Iterator[None]:
@@ -27,6 +28,15 @@ class Sqlite(Place):
                 other.execute("ROLLBACK")
 
     read_only = paused
+
+    @contextmanager
+    def disk_full(self) -> Iterator[None]:
+        """Just after its log was emptied, in which it had room."""
+        assert self.disk is not None
+        with closing(sqlite3.connect(self.file, isolation_level=None, timeout=30)) as other:
+            other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        with self.disk.full():
+            yield
 
     @contextmanager
     def rows_lost(self) -> Iterator[None]:
@@ -47,6 +57,6 @@ class Sqlite(Place):
 
 
 @contextmanager
-def sqlites(folder: Path) -> Iterator[Sqlite]:
+def sqlites(folder: Path, *, disk: Disk | None) -> Iterator[Sqlite]:
     folder.mkdir(parents=True, exist_ok=True)
-    yield Sqlite(folder)
+    yield Sqlite(folder, disk=disk)
