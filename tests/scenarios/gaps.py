@@ -5,6 +5,7 @@ A machine that does too much makes gaps that no scenario made. They excuse a lat
 """
 
 import threading
+from collections.abc import Callable
 from contextlib import closing, suppress
 
 from servicegroup.clock import monotonic
@@ -24,9 +25,9 @@ NOBODY = ["."]
 
 
 class Gaps:
-    """`url` is the store itself, not a way that a scenario may close."""
+    """`url` is the store itself, not a way that a scenario may close; another one after a fail-over."""
 
-    def __init__(self, url: str, key: GroupKey, *, longest: float) -> None:
+    def __init__(self, url: Callable[[], str], key: GroupKey, *, longest: float) -> None:
         self._url, self._key, self._longest = url, key, longest + GRAIN
         self._found: list[Break] = []
         self._last = monotonic()
@@ -45,7 +46,10 @@ class Gaps:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            with suppress(StoreUnavailable, InvalidStore), closing(open_client(self._url, store_id="default")) as store:
+            with (
+                suppress(StoreUnavailable, InvalidStore),
+                closing(open_client(self._url(), store_id="default")) as store,
+            ):
                 while not self._ended.wait(EVERY):
                     record = store.record(self._key, timeout=2.0, only=NOBODY)
                     if record is not None:

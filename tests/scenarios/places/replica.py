@@ -38,7 +38,7 @@ class Postgresql(Database):
             yield
         finally:
             heir.admin("SELECT pg_promote()")
-            self.server, self._replica = heir, None
+            self.server, self.url, self._replica = heir, heir.url(), None
             for way in (*self._ways.agents, *self._ways.operator):
                 way.lead_to(heir.port)
             shutil.rmtree(lost.folder / "data")
