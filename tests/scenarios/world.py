@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -310,7 +309,7 @@ def world(
                 pass
             for place in places:
                 key = GroupKey(namespace, place.name)
-                one.gaps[place.name] = Gaps(partial(getattr, place, "url"), key, longest=pace.interval / 2)
+                one.gaps[place.name] = Gaps(place, key, longest=pace.interval / 2)
             for place in places:
                 for name, count in crews.items():
                     one.join(place, name, [f"{name}-{number}" for number in range(count)])

@@ -50,8 +50,8 @@ class Ways:
 
 @dataclass
 class Place:
-    """One store, at `url`, and how agents and the operator are told of it. `ways` is None where there is no server, `disk`
-    where none can be had for it alone.
+    """One store, at `url`, and how agents and the operator are told of it. `ways` is None where there is no server,
+    `disk` where none can be had for it alone.
     """
 
     name: str
