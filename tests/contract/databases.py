@@ -158,6 +158,18 @@ class Server:
             return False
         return True
 
+    def follower(self, *, port: int) -> "Server":
+        """A replica of this one of PostgreSQL, not started, that is to hear of it at that port of this machine."""
+        folder = self.folder / f"follower-{port}"
+        folder.mkdir()
+        _give(folder)
+        options = ["--write-recovery-conf", "--wal-method=stream", "--checkpoint=fast", "--no-sync"]
+        source = f"--dbname=host=127.0.0.1 port={port} user={self.kind.admin}"
+        copying = _run([str(self.programs / "pg_basebackup"), *options, source, f"--pgdata={folder / 'data'}"], folder)
+        assert processes.ended(copying, within=START_SECONDS), f"{copying.popen.args!r} takes too long"
+        assert copying.popen.returncode == 0, copying.log.read_text()[-2000:]
+        return Server(self.kind, self.programs, folder, free_port())
+
     def init(self) -> None:
         opening = open_server(self.url())
         try:
@@ -185,7 +197,7 @@ class Server:
     def paused(self) -> Iterator[None]:
         """It and its children stand still; the kernel goes on accepting connections for it."""
         assert self._child is not None
-        pids = _family(self._child.popen.pid)
+        pids = family(self._child.popen.pid)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
@@ -196,10 +208,10 @@ class Server:
 
 
 @contextmanager
-def served(kind: Kind) -> Iterator[Server]:
-    """A server with its database and users, and no tables. Raises Absent."""
+def served(kind: Kind, *, within: Path | None = None) -> Iterator[Server]:
+    """A server with its database and users, and no tables; its folder is in that one. Raises Absent."""
     programs = _programs(kind)
-    with _folder() as folder:
+    with _folder(within) as folder:
         filling = _run(kind.prepare(programs, folder / "data"), folder)
         assert processes.ended(filling, within=START_SECONDS), f"{filling.popen.args!r} takes too long"
         assert filling.popen.returncode == 0, filling.log.read_text()[-2000:]
@@ -208,8 +220,9 @@ def served(kind: Kind) -> Iterator[Server]:
             server.start()
             server.admin(*kind.users)
             if kind is POSTGRESQL:  # from here on by passwords, as in life
-                rules = "host all admin 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
-                (folder / "data" / "pg_hba.conf").write_text(rules)
+                rules = ("all admin 127.0.0.1/32 trust", "replication admin 127.0.0.1/32 trust")
+                lines = [f"host {rule}\n" for rule in (*rules, "all all 127.0.0.1/32 scram-sha-256")]
+                (folder / "data" / "pg_hba.conf").write_text("".join(lines))
                 server.admin("SELECT pg_reload_conf()")
             yield server
         finally:
@@ -225,16 +238,20 @@ def _programs(kind: Kind) -> Path:
 
 
 @contextmanager
-def _folder() -> Iterator[Path]:
+def _folder(within: Path | None) -> Iterator[Path]:
     """Not pytest's own: that one is its user's alone."""
-    folder = Path(tempfile.mkdtemp(prefix="servicegroup-"))
+    folder = Path(tempfile.mkdtemp(prefix="servicegroup-", dir=within))
     try:
-        if user := _user():
-            account = pwd.getpwnam(user)
-            os.chown(folder, account.pw_uid, account.pw_gid)
+        _give(folder)
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _give(folder: Path) -> None:
+    if user := _user():
+        account = pwd.getpwnam(user)
+        os.chown(folder, account.pw_uid, account.pw_gid)
 
 
 def _user() -> str | None:
@@ -246,6 +263,6 @@ def _run(command: list[str], folder: Path) -> processes.Child:
     return processes.start(command, log=folder / "log", environ=environ, folder=folder, user=_user())
 
 
-def _family(pid: int) -> list[int]:
+def family(pid: int) -> list[int]:
     children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
     return [pid, *(int(child) for child in children)]

@@ -64,7 +64,7 @@ class Tokens:
     def delete(self, pod: str) -> None:
         self.core.delete_namespaced_pod(pod, self.namespace, grace_period_seconds=0)
 
-    def of_subject(self, name: str, *verbs: str, audience: str = AUDIENCE) -> str:
+    def of_subject(self, name: str, *verbs: str, audience: str = AUDIENCE, lasts: int = SHORTEST) -> str:
         """A service account without a pod, that has these verbs on the groups of the namespace."""
         self._account(name)
         rules = [{"apiGroups": ["servicegroup.dev"], "resources": ["computeservicegroups"], "verbs": list(verbs)}]
@@ -78,7 +78,7 @@ class Tokens:
                 "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": self.namespace}],
             }
             rbac.create_namespaced_role_binding(self.namespace, binding)
-        return self._token(name, audience=audience, bound=None)
+        return self._token(name, audience=audience, bound=None, lasts=lasts)
 
     def file(self, token: str) -> Path:
         """A file that holds it."""
@@ -103,8 +103,8 @@ class Tokens:
         body: Any = {"metadata": {"name": name}}
         self._there(lambda: self.core.create_namespaced_service_account(self.namespace, body))
 
-    def _token(self, account: str, *, audience: str, bound: dict[str, Any] | None) -> str:
-        spec = {"audiences": [audience], "expirationSeconds": SHORTEST, "boundObjectRef": bound}
+    def _token(self, account: str, *, audience: str, bound: dict[str, Any] | None, lasts: int = SHORTEST) -> str:
+        spec = {"audiences": [audience], "expirationSeconds": lasts, "boundObjectRef": bound}
         request: Any = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": spec}
         made: Any = self.core.create_namespaced_service_account_token(account, self.namespace, request)
         return str(made.status.token)

@@ -16,14 +16,16 @@ from servicegroup.store import StoreUnavailable, open_client
 from tests.apiserver.conftest import define, kubectl_of
 from tests.apiserver.operators import account, shipped_rules
 from tests.contract import memcached
-from tests.contract.databases import Absent
+from tests.contract.databases import KINDS, Absent
+from tests.gateway import gateways as gateway
 from tests.localcluster.binaries import CONTROL_PLANE, find_or_build
 from tests.localcluster.controlplane import ControlPlane
 from tests.localcluster.progress import ProgressLine
-from tests.scenarios import crews
-from tests.scenarios.places import MARIADB, POSTGRESQL, Place, databases, memcacheds, sqlites
+from tests.scenarios import crews, strace
+from tests.scenarios.machine import Disk, NoMachine, disk, enter
+from tests.scenarios.places import Place, databases, gateways, memcacheds, sqlites
 
-STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3")
+STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3", "gateway")
 
 
 @dataclass
@@ -33,6 +35,8 @@ class Bench:
     kubeconfig: Path
     places: Sequence[Place]
     folder: Path
+    lacks: Mapping[str, str]
+    """Faults that nobody can do to this machine, and why."""
 
     @property
     def groups(self) -> Any:
@@ -85,12 +89,15 @@ class Bench:
 
 
 @contextmanager
-def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
-    """Raises Absent and LocalClusterError where this machine lacks something."""
+def bench(folder: Path, *, stores: Sequence[str] = STORES, alone: bool = False) -> Iterator[Bench]:
+    """With `alone` this thread goes to a machine of its own, if it can be had, for good. Raises Absent and
+    LocalClusterError where this machine lacks something.
+    """
     _need_programs()
     with ExitStack() as stack:
         with ProgressLine(stream=sys.stderr) as progress:
             programs = find_or_build(CONTROL_PLANE, progress=progress)
+        lacks = _machine(alone=alone)
         plane = stack.enter_context(ControlPlane.start(programs, folder=folder / "control-plane"))
         home = folder / "home"
         home.mkdir()
@@ -100,8 +107,19 @@ def bench(folder: Path, *, stores: Sequence[str] = STORES) -> Iterator[Bench]:
         admin = stack.enter_context(opened)
         kubectl("create", "namespace", "operator")
         kubeconfig = account(kubectl, namespace="operator", rules=shipped_rules(), folder=home)
-        places = [stack.enter_context(_place(name, folder)) for name in stores]
-        yield Bench(plane, admin, kubeconfig, places, folder)
+
+        def place(name: str) -> AbstractContextManager[Place]:
+            own = None if "disk_full" in lacks else stack.enter_context(disk())
+            if name != "gateway":
+                return _place(name, folder, own)
+            kubectl("create", "namespace", name)
+            its = folder / "gateway-home"
+            its.mkdir()
+            role = account(kubectl, namespace=name, rules=gateway.shipped_rules(), folder=its)
+            return gateways(folder / name, admin=admin, kubeconfig=role, disk=own)
+
+        places = [stack.enter_context(place(name)) for name in stores]
+        yield Bench(plane, admin, kubeconfig, places, folder, lacks)
 
 
 def _need_programs() -> None:
@@ -112,11 +130,22 @@ def _need_programs() -> None:
         raise Absent(crews.HOW_TO_GET_IT)
 
 
-def _place(name: str, folder: Path) -> AbstractContextManager[Place]:
-    kinds = {kind.name: kind for kind in (POSTGRESQL, MARIADB)}
-    if name in kinds:
-        return databases(kinds[name])
+def _machine(*, alone: bool) -> Mapping[str, str]:
+    """What is to be had of it, for each fault that needs it."""
+    lacks = {"disk_slow": reason} if (reason := strace.lacking()) else {}
+    reason = "it is played by make test-scenarios alone" if not alone else ""
+    try:
+        if alone:
+            enter()
+    except NoMachine as error:
+        reason = str(error)
+    return {**lacks, "disk_full": reason, "packets_lost": reason} if reason else lacks
+
+
+def _place(name: str, folder: Path, own: Disk | None) -> AbstractContextManager[Place]:
+    if name in KINDS:
+        return databases(KINDS[name], disk=own)
     if name == "sqlite":
-        return sqlites(folder / name)
+        return sqlites(folder / name, disk=own)
     _, _, count = name.partition("-")
     return memcacheds(folder, int(count or 1))

@@ -12,22 +12,23 @@ from servicegroup.model import GroupKey
 from servicegroup.store import InvalidStore, StoreUnavailable, open_client
 
 from tests.scenarios.ledger import STORE, Break, Span
+from tests.scenarios.places import Place
 
 EVERY = 0.2
 """Seconds between two looks at the record."""
 
-GRAIN = 1.0
-"""Seconds: as exact as memcached's ages are."""
+GRAINS = {"db": EVERY, "mc": 1.0}
+"""Seconds: memcached's ages are whole."""
 
 NOBODY = ["."]
 """No member's verdict is wanted."""
 
 
 class Gaps:
-    """`url` is the store itself, not a way that a scenario may close."""
+    """It asks the store itself, not by a way that a scenario may close."""
 
-    def __init__(self, url: str, key: GroupKey, *, longest: float) -> None:
-        self._url, self._key, self._longest = url, key, longest + GRAIN
+    def __init__(self, place: Place, key: GroupKey, *, longest: float) -> None:
+        self._place, self._key, self._longest = place, key, longest + GRAINS[place.driver]
         self._found: list[Break] = []
         self._last = monotonic()
         self._ended = threading.Event()
@@ -45,7 +46,8 @@ class Gaps:
 
     def _run(self) -> None:
         while not self._ended.is_set():
-            with suppress(StoreUnavailable, InvalidStore), closing(open_client(self._url, store_id="default")) as store:
+            url = self._place.url  # another one after a fail-over
+            with suppress(StoreUnavailable, InvalidStore), closing(open_client(url, store_id="default")) as store:
                 while not self._ended.wait(EVERY):
                     record = store.record(self._key, timeout=2.0, only=NOBODY)
                     if record is not None:

@@ -31,6 +31,11 @@ class Proxy:
         port: int = self._server.sockets[0].getsockname()[1]
         return port
 
+    def lead_to(self, port: int) -> None:
+        """From now on, and for who comes anew."""
+        self._target = (self._target[0], port)
+        self._loop.call_soon_threadsafe(self._drop)
+
     @contextmanager
     def held(self) -> Iterator[None]:
         self._loop.call_soon_threadsafe(self._open.clear)

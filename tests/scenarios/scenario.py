@@ -44,7 +44,7 @@ class Played:
 
 def play(scenario: Scenario, bench: Bench) -> Played:
     """Raises AssertionError where the world does not come up at all."""
-    places = [place for place in bench.places if scenario.applies(place)]
+    places = [place for place in bench.places if scenario.applies(place) and scenario.needs not in bench.lacks]
     pace = replace(PACE, held=scenario.held)
     with world(bench, places, crews=scenario.crews, spec=scenario.spec, clocked=scenario.clocked, pace=pace) as one:
         scenario.play(one)

@@ -38,8 +38,8 @@ def release(world: World, place: Place) -> None:
 
 
 def asked(world: World, place: Place, member: str) -> str:
-    """The verdict that a scheduler is given by the store."""
-    with closing(ServiceGroup(place.operator_url, f"{world.namespace}/{place.name}")) as group:
+    """The verdict that a scheduler is given by the store, or by a gateway."""
+    with closing(ServiceGroup(world.addresses[place.name], f"{world.namespace}/{place.name}")) as group:
         return str(group.member(member).verdict)
 
 

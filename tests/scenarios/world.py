@@ -42,7 +42,7 @@ CREWS = {STAYS: 8, DIES: 4}
 
 @dataclass
 class World:
-    """`findings` are what a scenario asserts beyond the figures, and was not so."""
+    """`addresses` are the agents', by place; `findings` what a scenario asserts beyond the figures, and was not so."""
 
     bench: Bench
     places: Sequence[Place]
@@ -52,6 +52,7 @@ class World:
     operator: Operator
     pace: Pace
     spec: Mapping[str, Any] = field(default_factory=dict)
+    addresses: Mapping[str, str] = field(default_factory=dict)
     lives: dict[str, dict[str, Life]] = field(default_factory=dict)
     breaks: dict[str, list[Break]] = field(default_factory=dict)
     gaps: dict[str, Gaps] = field(default_factory=dict)
@@ -73,7 +74,7 @@ class World:
     def join(self, place: Place, crew: str, names: Sequence[str], *, clock: str = "", watched: bool = True) -> Crew:
         """More members, or the same ones once more; without `watched` nothing of it is entered into their lives."""
         one = Crew(
-            url=place.agents_url,
+            url=self.addresses[place.name],
             group=f"{self.namespace}/{place.name}",
             names=names,
             interval=self.pace.interval,
@@ -131,16 +132,26 @@ class World:
         self.breaks.setdefault(place.name, []).append(Break(what, Span(since, monotonic())))
 
     @contextmanager
-    def cut_off(self) -> Iterator[None]:
-        """Agents from their stores, and nobody else."""
+    def unheard(self, fault: str, *arguments: Any) -> Iterator[None]:
+        """No agent comes to its store any more, which serves everybody else."""
         with ExitStack() as stack:
             for place in self.places:
-                way = place.cut_off()
-                for crew in [crew for (name, _), crew in self._crews.items() if name == place.name and way]:
+                found = place.fault(fault)
+                for crew in [crew for (name, _), crew in self._crews.items() if name == place.name and found]:
                     crew.silence()
                     stack.callback(crew.heard)
-                if way is not None:
-                    stack.enter_context(way)
+                if found is not None:
+                    stack.enter_context(found(*arguments))
+            yield
+
+    @contextmanager
+    def unnoticed(self, fault: str, *arguments: Any) -> Iterator[None]:
+        """It excuses nothing: members go on, and a death is found as at any time."""
+        with ExitStack() as stack:
+            for place in self.places:
+                found = place.fault(fault)
+                if found is not None:
+                    stack.enter_context(found(*arguments))
             yield
 
     # The operator.
@@ -289,7 +300,8 @@ def world(
     }
     operator = Operator(namespace, folder, bench.kubeconfig, clock)
     with hearing(folder / "decisions.jsonl") as heard:
-        one = World(bench, places, namespace, folder, heard, operator, pace, policy)
+        addresses = {place.name: place.admit(namespace, clock=clock) for place in places}
+        one = World(bench, places, namespace, folder, heard, operator, pace, policy, addresses)
         try:
             for place in places:
                 bench.create(namespace, place.name, {"store": place.name, **policy})
@@ -297,7 +309,7 @@ def world(
                 pass
             for place in places:
                 key = GroupKey(namespace, place.name)
-                one.gaps[place.name] = Gaps(place.url, key, longest=pace.interval / 2)
+                one.gaps[place.name] = Gaps(place, key, longest=pace.interval / 2)
             for place in places:
                 for name, count in crews.items():
                     one.join(place, name, [f"{name}-{number}" for number in range(count)])

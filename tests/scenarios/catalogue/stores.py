@@ -1,6 +1,7 @@
 """What becomes of a store. In almost all of these some members die meanwhile: they are to be found, and nobody else."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 from tests.scenarios.ledger import DOWN
@@ -9,8 +10,11 @@ from tests.scenarios.world import INTERVAL, C, T, World
 
 Play = Callable[[World], None]
 
+MAX_HOLD = 600.0
+"""Seconds for which those are held who fall silent with most others: the default."""
 
-def for_a_time(fault: str, seconds: float, *arguments: float, dies_after: float | None = 0.5) -> Play:
+
+def for_a_time(fault: str, seconds: float, *arguments: float | str, dies_after: float | None = 0.5) -> Play:
     """The fault, and a death when that part of it is over; None: after it."""
 
     def play(world: World) -> None:
@@ -26,15 +30,36 @@ def for_a_time(fault: str, seconds: float, *arguments: float, dies_after: float 
     return play
 
 
-def cut_off(world: World) -> None:
-    """All of a group at once, for longer than T: the brake is for that."""
-    with world.cut_off():
-        world.rest(1.5 * T)
+def unheard(world: World, *, fault: str, seconds: float, arguments: Sequence[str] = ()) -> None:
+    """All of a group at once: if for longer than T, the brake is for that."""
+    with world.unheard(fault, *arguments):
+        world.rest(seconds)
         for place in world.places:
             downs = [one for one in world.heard.of(place.name) if one.verdict == DOWN]
             world.find(f"{place.name}: nobody is Down while all are cut off: {downs}", true=not downs)
     world.settle()
     world.kill()
+
+
+def contended(world: World, *arguments: str) -> None:
+    """Each waits for others' locks, and gives way to them now and then; but nobody is away."""
+    with world.unnoticed("contended", *arguments):
+        world.rest(0.5 * T)
+        world.kill()
+        world.rest(2 * T)
+
+
+def fails_over(world: World, *, lag: float, watched: bool) -> None:
+    """To a replica in which those who died last, and were found, still live."""
+    with ExitStack() as stack:
+        stack.enter_context(world.unnoticed("replica_behind"))
+        world.kill()
+        world.rest(lag)
+        if not watched:
+            stack.enter_context(world.operator_gone())
+        with world.store("primary_lost"):
+            world.rest(INTERVAL)
+    world.rest(T + C)
 
 
 def join_before_the_store(world: World) -> None:
@@ -68,6 +93,12 @@ SCENARIOS = (
     Scenario("it goes back by 1.5 T", for_a_time("gone_back", 1.5 * T, dies_after=None), needs="gone_back"),
     Scenario("all its rows are lost", for_a_time("rows_lost", 0.0, dies_after=None), needs="rows_lost"),
     Scenario("its rows are locked for 1.5 T", for_a_time("rows_locked", 1.5 * T, dies_after=None), needs="rows_locked"),
+    Scenario("others lock its rows in all orders, for 2.5 T", contended, needs="contended"),
+    Scenario(
+        "the same, and transactions are serializable",
+        lambda world: contended(world, "SERIALIZABLE"),
+        needs="contended",
+    ),
     Scenario(
         "others use up its connections for 1.5 T",
         for_a_time("connections_used_up", 1.5 * T),
@@ -79,11 +110,24 @@ SCENARIOS = (
         "nobody reaches it for 1.5 T: its packets vanish", for_a_time("unreachable", 1.5 * T), needs="unreachable"
     ),
     Scenario("its port refuses for 1.5 T", for_a_time("refused", 1.5 * T), needs="refused"),
-    Scenario("the agents alone cannot reach it for 1.5 T", cut_off, needs="unreachable"),
+    Scenario(
+        "the agents alone cannot reach it for 1.5 T",
+        partial(unheard, fault="cut_off", seconds=1.5 * T),
+        needs="cut_off",
+        held=MAX_HOLD,
+    ),
     Scenario(
         "the operator alone cannot reach it for 1.5 T",
         for_a_time("out_of_the_operators_sight", 1.5 * T),
         needs="out_of_the_operators_sight",
+    ),
+    *(
+        Scenario(
+            f"it fails over to a replica that is {lag:g} T behind{', while the operator restarts' * (not watched)}",
+            partial(fails_over, lag=lag * T, watched=watched),
+            needs="primary_lost",
+        )
+        for lag, watched in ((0.5, True), (2.0, True), (2.0, False))
     ),
     Scenario("agents start before it does", join_before_the_store, needs="down"),
 )
