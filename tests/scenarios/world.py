@@ -239,7 +239,10 @@ class World:
 
     def blindness(self, place: Place) -> list[Break]:
         """What was done to it and the operator, and when the operator did not look for whatever reason."""
-        return [*self.breaks.get(place.name, ()), *self.gaps[place.name].found()]
+        return [*self.breaks.get(place.name, ()), *self._gaps(place)]
+
+    def _gaps(self, place: Place) -> list[Break]:
+        return self.gaps[place.name].found() if place.name in self.gaps else []
 
     def figures(self) -> dict[str, Figures]:
         now = monotonic()
@@ -250,7 +253,7 @@ class World:
                 self.breaks.get(place.name, ()),
                 pace=self.pace,
                 ended=now,
-                gaps=self.gaps[place.name].found(),
+                gaps=self._gaps(place),
             )
             for place in self.places
         }
