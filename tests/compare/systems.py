@@ -1,0 +1,81 @@
+"""Who is compared: values alone. Each system's times are its own defaults unless its name says otherwise."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+__all__ = ["KUBERNETES", "NOVA", "OURS", "SYSTEMS", "Kind", "System", "named", "scaled"]
+
+
+class Kind(StrEnum):
+    OURS = "ours"
+    NOVA = "nova"
+    KUBERNETES = "kubernetes"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class System:
+    """`interval` and `down_time` in seconds, as each calls them; `driver` is Nova's, `backend` that of its cache;
+    `store` is ours.
+    """
+
+    name: str
+    kind: Kind
+    title: str
+    interval: int = 10
+    down_time: int = 60
+    driver: str = ""
+    backend: str = ""
+    store: str = ""
+
+
+def _ours(name: str, title: str, **more: int) -> System:
+    return System(name=name, kind=Kind.OURS, title=f"this project, {title}", store=title.lower(), **more)
+
+
+def _nova(name: str, title: str, backend: str = "", **more: int) -> System:
+    driver = "mc" if backend else "db"
+    return System(name=name, kind=Kind.NOVA, title=f"Nova, {title}", driver=driver, backend=backend, **more)
+
+
+def _kubernetes(name: str, title: str) -> System:
+    return System(name=name, kind=Kind.KUBERNETES, title=f"Kubernetes, {title}", interval=10, down_time=50)
+
+
+OURS = (
+    _ours("ours-mariadb", "MariaDB"),
+    _ours("ours-postgresql", "PostgreSQL"),
+    _ours("ours-memcached", "memcached"),
+    _ours("ours-fast", "MariaDB", interval=2, down_time=12),
+)
+NOVA = (
+    _nova("nova-db", "driver db"),
+    _nova("nova-db-fuel", "driver db", interval=60, down_time=180),
+    _nova("nova-db-fast", "driver db", interval=2, down_time=12),
+    _nova("nova-mc-pool", "driver mc, oslo_cache.memcache_pool", "oslo_cache.memcache_pool"),
+    _nova("nova-mc-memcached", "driver mc, dogpile.cache.memcached", "dogpile.cache.memcached"),
+    _nova("nova-mc-pymemcache", "driver mc, dogpile.cache.pymemcache", "dogpile.cache.pymemcache"),
+)
+KUBERNETES = (
+    _kubernetes("kubernetes-node", "condition Ready of the node"),
+    _kubernetes("kubernetes-phase", "phase of the pod"),
+    _kubernetes("kubernetes-pod", "condition Ready of the pod, no probes"),
+    _kubernetes("kubernetes-probed", "condition Ready of the pod, with probes"),
+)
+SYSTEMS = {one.name: one for one in (*OURS, *NOVA, *KUBERNETES)}
+
+
+def named(names: Iterable[str]) -> list[System]:
+    """In the order of the tables. `ours`, `nova` and `kubernetes` are all of theirs. Raises ValueError."""
+    asked = set(names)
+    known = {*SYSTEMS, *Kind}
+    if strangers := asked - known:
+        raise ValueError(f"{', '.join(sorted(strangers))}: no such system; there are {', '.join(sorted(known))}")
+    return [one for one in SYSTEMS.values() if not asked.isdisjoint({one.name, str(one.kind)})]
+
+
+def scaled(system: System, scale: float) -> System:
+    """Whole seconds, as Nova has them, and the ratio of the two kept at the least."""
+    interval = max(1, round(system.interval * scale))
+    ratio = system.down_time / system.interval
+    return replace(system, interval=interval, down_time=max(round(system.down_time * scale), round(ratio * interval)))
