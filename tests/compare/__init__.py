@@ -1,1 +1,1 @@
-"""Nova's service groups, pod status and ours under the same faults in one run; printed, and never asserted in a test."""
+"""Nova's service groups, pod status and ours under the same faults in one run; printed, never asserted in a test."""

@@ -1,12 +1,107 @@
+"""`python -m tests.compare`: Nova's service groups, a Kubernetes without us, and ours, under the same faults.
+
+Faults and systems come in by flags; tables go out as Markdown, and an exit code: 0 it ran, whoever won, 1 it did not.
+"""
+
+import argparse
+import os
+import shutil
+import signal
 import sys
-from tests.compare.faulting import Plan, run
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from tests.cluster import image
+from tests.compare import environment, faulting, kubelet
 from tests.compare.faults import Fault
-from tests.compare.systems import named, scaled
-from tests.compare.observations import figures
-from tests.localcluster import ProgressLine
+from tests.compare.lanes import beside
+from tests.compare.observations import Figures, figures
+from tests.compare.plan import Plan, Seen
+from tests.compare.report import report
+from tests.compare.systems import Kind, named, scaled
+from tests.contract.databases import Absent
+from tests.localcluster import CONTROL_PLANE, NODE, LocalClusterError, ProgressLine, find_or_build, lacking
+from tests.localcluster.binaries import cache_home
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "compare.md"
+MEMBERS = 4
+NOTHING = Seen({}, {})
+
+
+def main(argv: list[str]) -> int:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through everything that cleans up
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="servicegroup-compare-"))
+    try:
+        systems = [scaled(one, arguments.scale) for one in named(arguments.systems.split(","))]
+        faults = [Fault(name) for name in arguments.only.split(",")]
+    except ValueError as error:
+        parser.error(str(error))
+    plan = Plan(systems, faults, arguments.members, arguments.scale, folder)
+    try:
+        with ProgressLine(stream=sys.stderr) as progress:
+            seen, absent = _seen(plan, progress)
+    except (LocalClusterError, Absent) as error:
+        print(error, file=sys.stderr)
+        return 1
+    finally:
+        if arguments.folder is None:
+            shutil.rmtree(folder, ignore_errors=True)
+    text = report(plan, _results(seen), absent=absent)
+    print(text)
+    if arguments.write:
+        DOCUMENT.write_text(text, encoding="utf-8")
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.compare", description=__doc__)
+    parser.add_argument("--only", metavar="FAULT,...", default=",".join(Fault), help="default: %(default)s")
+    parser.add_argument("--systems", metavar="NAME,...", default=",".join(Kind),
+                        help="or the beginning of names; default: %(default)s")  # fmt: skip
+    parser.add_argument("--members", type=int, default=MEMBERS, help="nodes that each fault strikes (%(default)s)")
+    parser.add_argument("--scale", type=float, default=1.0, help="of all times of all systems, for trying (1)")
+    parser.add_argument("--folder", type=Path, help="new or empty: logs and all that was said stay there")
+    parser.add_argument("--write", action="store_true", help="the tables into docs/compare.md as well")
+    return parser
+
+
+def _seen(plan: Plan, progress: Callable[[str], None]) -> tuple[Seen, Mapping[str, str]]:
+    """And why systems could not be run. Whatever must be compiled or fetched is there before anything starts."""
+    plan.folder.mkdir(exist_ok=True)
+    others = [one for one in plan.systems if one.kind is not Kind.KUBERNETES]
+    nodes = plan.of(Kind.KUBERNETES)
+    absent = {}
+    if nodes and (reason := _no_kubelet()):
+        absent, nodes = dict.fromkeys((one.name for one in nodes), reason), []
+    if plan.of(Kind.NOVA):
+        environment.find_or_make(progress=progress)
+    programs = find_or_build([*CONTROL_PLANE, *NODE] if nodes else CONTROL_PLANE, progress=progress)
+    archive = image.build(cache_home(os.environ) / "image", progress=progress) if nodes else Path()
+    first, second = beside(
+        lambda tell: faulting.run(plan, progress=tell) if others else NOTHING,
+        lambda tell: kubelet.run(plan, programs=programs, image=archive, progress=tell) if nodes else NOTHING,
+        progress=progress,
+    )
+    return Seen({**first.rounds, **second.rounds}, {**first.episodes, **second.episodes}), absent
+
+
+def _no_kubelet() -> str:
+    missing = sorted(package for name, package in image.NEEDED.items() if shutil.which(name) is None)
+    return lacking() or (f"the image needs {', '.join(missing)}" if missing else "")
+
+
+def _results(seen: Seen) -> Mapping[str, Mapping[Fault, Figures]]:
+    return {
+        name: {
+            fault: figures(seen.rounds[name], struck=one.struck, living=one.living, since=one.since, until=one.until)
+            for fault, one in episodes.items()
+        }
+        for name, episodes in seen.episodes.items()
+    }
+
+
 if __name__ == "__main__":
-    sc=float(sys.argv[3])
-    with ProgressLine(stream=sys.stderr) as p:
-        seen=run(Plan([scaled(s,sc) for s in named(sys.argv[1].split(","))],[Fault(f) for f in sys.argv[2].split(",")],2,sc),progress=p)
-    for n,eps in seen.episodes.items():
-        for f,e in eps.items(): print(n,f,figures(seen.rounds[n],struck=e.struck,living=e.living,since=e.since,until=e.until))
+    sys.exit(main(sys.argv[1:]))

@@ -1,7 +1,7 @@
-"""A way to servers that can be shut: what is sent meanwhile arrives nowhere and is not refused, as behind a dead switch.
+"""A way to servers that can be shut: what is sent meanwhile arrives nowhere and is not refused, as with a dead switch.
 
-Separate because it knows nothing of what goes through it. Unlike behind a real switch a new connection is taken; whoever
-made it gets no answer. What was held goes on its way when the door is opened, as with a network that comes back.
+Separate because it knows nothing of what goes through it. Unlike with a real switch a new connection is taken; whoever
+made it gets no answer. What was held goes on its way when the door is opened, as when a network comes back.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""An environment with Nova in it, apart from the project's own: made once, in the cache folder, by what it is made of."""
+"""An environment with Nova in it, apart from the project's own: made once, in the cache folder."""
 
 import fcntl
 import hashlib
@@ -29,7 +29,7 @@ def find_or_make(*, progress: Callable[[str], None]) -> Path:
             progress("installing Nova into an environment of its own")
             shutil.rmtree(folder, ignore_errors=True)
             _run([sys.executable, "-m", "venv", folder])
-            pip = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip: list[str | Path] = [folder / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check"]
             _run([*pip, "--require-hashes", "--requirement", LOCKED])
             (folder / "ready").touch()
     return folder / "bin" / "python"

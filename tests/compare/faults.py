@@ -28,7 +28,7 @@ EXPLAINED = {
     "beats, with us a service beside an agent that checks it by HTTP, in Kubernetes the main container, which the "
     "kubelet starts again.",
     Fault.MAIN_HUNG: "The same process gets SIGSTOP.",
-    Fault.AGENT_KILLED: "Our agent gets SIGKILL and is not started again, and so does the kubelet, which is Kubernetes's "
+    Fault.AGENT_KILLED: "Our agent gets SIGKILL and is not started again, and so does the kubelet, Kubernetes's own "
     "agent. Nova has none. **The service lives on**: a system that publishes it dead is wrong about the service.",
     Fault.PARTITION: "Between a node and its store, or its API server, nothing passes and nothing is refused. "
     "**The service lives on**, but nobody who judges can know.",

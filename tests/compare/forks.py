@@ -1,7 +1,7 @@
-"""Keeps many processes that are forked from one which has loaded their program: 45 nodes start as fast as one.
+"""Keeps many processes that are forked from one which has loaded their program: many nodes start as fast as one.
 
-Only the standard library is used: the environment that Nova is installed in runs this too. Nobody who ends is waited for
-before the end, so that a pid never means another process than the one that was started.
+Only the standard library is used: the environment that Nova is installed in runs this too. Nobody who ends is waited
+for before the end, so that a pid never means another process than the one that was started.
 """
 
 import ctypes

@@ -14,9 +14,9 @@ from nova import monkey_patch
 
 monkey_patch.patch(backend="threading")  # as nova.cmd.compute does, and as early
 
-from nova import config, manager, objects, service  # noqa: E402
+from nova import config, manager, objects, service
 
-from tests.compare import forks  # noqa: E402
+from tests.compare import forks
 
 
 class NoManager(manager.Manager):  # type: ignore[misc]

@@ -12,7 +12,7 @@ from nova import monkey_patch
 
 monkey_patch.patch(backend="threading")
 
-from nova import config, context, objects, servicegroup  # noqa: E402
+from nova import config, context, objects, servicegroup
 
 
 def main(conf: str, suffix: str, every: float) -> None:

@@ -6,8 +6,8 @@ from nova import monkey_patch
 
 monkey_patch.patch(backend="threading")
 
-from nova import config  # noqa: E402
-from nova.db import migration  # noqa: E402
+from nova import config
+from nova.db import migration
 
 if __name__ == "__main__":
     config.parse_args(["nova-manage", "--config-file", sys.argv[1]])

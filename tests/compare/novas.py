@@ -69,7 +69,10 @@ class Novas:
             port = self.backing.doors["memcached"] if far else self.backing.memcached.port
             more = {"memcache_dead_retry": round(DEAD_RETRY * self.scale)} if self.scale != 1 else {}
             text = configuration(
-                system, connection=self.backing.database(database(system), far=far), cache=f"127.0.0.1:{port}", more=more
+                system,
+                connection=self.backing.database(database(system), far=far),
+                cache=f"127.0.0.1:{port}",
+                more=more,
             )
             self._file(system, far=far).write_text(text, encoding="utf-8")
 

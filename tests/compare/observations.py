@@ -1,7 +1,7 @@
 """From what was said to figures: rounds of questions and the moment of a fault come in, seconds and counts go out.
 
-Pure. All times are of the monotonic clock. An answer counts from the moment that it was there, and only if it was asked for
-after the fault: what it says of the time before is none.
+Pure. All times are of the monotonic clock. An answer counts from the moment that it was there, and only if it was asked
+for after the fault.
 """
 
 from collections.abc import Iterable, Mapping, Sequence

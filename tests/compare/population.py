@@ -116,9 +116,7 @@ def populated(
         agents, others = {}, {}
         for system in systems:
             if system.kind is Kind.OURS:
-                spec = {
-                    node: words(system, node, port=ports[node], backing=backing, scale=scale) for node in nodes
-                }
+                spec = {node: words(system, node, port=ports[node], backing=backing, scale=scale) for node in nodes}
                 agents[system.name] = start(system.name, ours("agents", spec))
             elif system.kind is Kind.NOVA:
                 others[system.name] = start(system.name, nova(system))

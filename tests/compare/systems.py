@@ -29,13 +29,21 @@ class System:
     store: str = ""
 
 
-def _ours(name: str, title: str, **more: int) -> System:
-    return System(name=name, kind=Kind.OURS, title=f"this project, {title}", store=title.lower(), **more)
+def _ours(name: str, title: str, *, interval: int = 10, down_time: int = 60) -> System:
+    title, store = f"this project, {title}", title.lower()
+    return System(name=name, kind=Kind.OURS, title=title, store=store, interval=interval, down_time=down_time)
 
 
-def _nova(name: str, title: str, backend: str = "", **more: int) -> System:
-    driver = "mc" if backend else "db"
-    return System(name=name, kind=Kind.NOVA, title=f"Nova, {title}", driver=driver, backend=backend, **more)
+def _nova(name: str, title: str, backend: str = "", *, interval: int = 10, down_time: int = 60) -> System:
+    return System(
+        name=name,
+        kind=Kind.NOVA,
+        title=f"Nova, {title}",
+        driver="mc" if backend else "db",
+        backend=backend,
+        interval=interval,
+        down_time=down_time,
+    )
 
 
 def _kubernetes(name: str, title: str) -> System:
@@ -49,7 +57,7 @@ OURS = (
     _ours("ours-fast", "MariaDB", interval=2, down_time=12),
 )
 NOVA = (
-    _nova("nova-db", "driver db"),
+    _nova("nova-db-default", "driver db"),
     _nova("nova-db-fuel", "driver db", interval=60, down_time=180),
     _nova("nova-db-fast", "driver db", interval=2, down_time=12),
     _nova("nova-mc-pool", "driver mc, oslo_cache.memcache_pool", "oslo_cache.memcache_pool"),
@@ -66,12 +74,11 @@ SYSTEMS = {one.name: one for one in (*OURS, *NOVA, *KUBERNETES)}
 
 
 def named(names: Iterable[str]) -> list[System]:
-    """In the order of the tables. `ours`, `nova` and `kubernetes` are all of theirs. Raises ValueError."""
-    asked = set(names)
-    known = {*SYSTEMS, *Kind}
-    if strangers := asked - known:
-        raise ValueError(f"{', '.join(sorted(strangers))}: no such system; there are {', '.join(sorted(known))}")
-    return [one for one in SYSTEMS.values() if not asked.isdisjoint({one.name, str(one.kind)})]
+    """In the order of the tables. The beginning of names (`ours`, `nova-mc`) is all of theirs. Raises ValueError."""
+    found = {name: [one for one in SYSTEMS.values() if f"{one.name}-".startswith(f"{name}-")] for name in names}
+    if strangers := [name for name, systems in found.items() if not systems]:
+        raise ValueError(f"{', '.join(strangers)}: no such system; there are {', '.join(SYSTEMS)}")
+    return [one for one in SYSTEMS.values() if any(one in systems for systems in found.values())]
 
 
 def scaled(system: System, scale: float) -> System:
