@@ -20,6 +20,7 @@ from tests.compare.observations import Figures, figures
 from tests.compare.plan import Plan, Seen
 from tests.compare.report import report
 from tests.compare.systems import Kind, named, scaled
+from tests.compare.versions import versions
 from tests.contract.databases import Absent
 from tests.localcluster import CONTROL_PLANE, NODE, LocalClusterError, ProgressLine, find_or_build, lacking
 from tests.localcluster.binaries import cache_home
@@ -49,7 +50,7 @@ def main(argv: list[str]) -> int:
     finally:
         if arguments.folder is None:
             shutil.rmtree(folder, ignore_errors=True)
-    text = report(plan, _results(seen), absent=absent)
+    text = report(plan, _results(seen), absent=absent, versions=versions())
     print(text)
     if arguments.write:
         DOCUMENT.write_text(text, encoding="utf-8")

@@ -42,7 +42,7 @@ def render(
         for system in systems:
             why = spares(system.kind, fault) or absent.get(system.name, "")
             found = results.get(system.name, {}).get(fault)
-            cells = [why or "not run"] if found is None else _cells(found, fault)
+            cells = [why or "not run"] if why or found is None else _cells(found, fault)
             blank = [""] * (len(head) - 3 - len(cells))
             times = f"{system.interval}/{system.down_time}"
             lines.append(_line([system.title, times, *cells, *blank, "" if why else _command(fault, system, options)]))
