@@ -19,17 +19,19 @@ things are measured: how long after a death it is published, and who is publishe
 a line. It takes about 20 minutes, root for the lines of the kubelet, and Debian's `mariadb-server`, `postgresql` and
 `memcached`. Each system is asked by itself what it says; nobody's own word about its speed is used."""
 
-FUEL = "https://opendev.org/openstack/fuel-library/src/branch/master/deployment/puppet/osnailyfacter/modular/globals/globals.pp"
+FUEL = "https://github.com/openstack-archive/fuel-library"
+"""At commit e9b88ad, deployment/puppet/osnailyfacter/modular/globals/globals.pp."""
 
 HOW = f"""\
 ## How it is done, and what is not in it
 
-- **A node** is a set of processes: a service that answers by HTTP, our agent for each of our systems, and Nova's service
-  for each of Nova's. What befalls a node befalls all of these in the same moment. Processes are forked from one that has
-  loaded the program, theirs and ours alike.
+- **A node** is a set of processes: a service that answers by HTTP, our agent for each of our systems, and Nova's
+  service for each of Nova's. What befalls a node befalls all of these in the same moment. Processes are forked from one
+  that has loaded the program, theirs and ours alike.
 - **I/T** is the interval and the down time (`report_interval`/`service_down_time`; of Kubernetes how often a lease is
-  renewed and `--node-monitor-grace-period`). 10/60 are the defaults of Nova and ours; 60/180 is what Fuel deployed
-  Nova with ([`globals.pp`]({FUEL})); 2/12 is a setting for the impatient, for both.
+  renewed, and `--node-monitor-grace-period`). 10/60 are the defaults of Nova and ours; 60/180 is what
+  [Fuel]({FUEL}) deployed Nova with (`osnailyfacter/modular/globals/globals.pp`); 2/12 is a setting for the impatient,
+  for both.
 - **Published** is the first answer that says so: Nova's `servicegroup.API.service_is_up`, asked each second for the
   services as the scheduler lists them; the status of our resource, read from the API server each second; node and
   pods read each quarter of a second, since a container that ends is back before a second is over.
@@ -55,8 +57,8 @@ LOST = """\
 
 By intent:
 
-- Of a node whose agent alone is dead we say Down, reason `Silent`, as if it were dead. Nova has no agent that could die.
-  In a pod the kubelet starts it again at once; here nobody does.
+- Of a node whose agent alone is dead we say Down, reason `Silent`, as if it were dead. Nova has no agent that could
+  die. In a pod the kubelet starts it again at once; here nobody does.
 - When more than half of a group fall silent at once they are held as Unknown for ten minutes at most. No fault here
   strikes so many; Nova would publish them after T, right or wrong.
 - Nova needs no operator and no second process on a node, and its reader asks the store itself.
