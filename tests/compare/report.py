@@ -15,9 +15,9 @@ HEAD = """\
 The same faults in one run: on Nova's own service groups, on what a Kubernetes user has without us, and on ours. Two
 things are measured: how long after a death it is published, and who is published dead and lives.
 
-`make compare` repeats all of it and prints this page, `make compare ARGS=--write` writes it, and the last column repeats
-a line. It takes about 20 minutes, root for the lines of the kubelet, and Debian's `mariadb-server`, `postgresql` and
-`memcached`. Each system is asked by itself what it says; nobody's own word about its speed is used."""
+`make compare` repeats all of it and prints this page, `make compare ARGS=--write` writes it, and the last column
+repeats a line. It takes about 20 minutes, root for the lines of the kubelet, and Debian's `mariadb-server`,
+`postgresql` and `memcached`."""
 
 FUEL = "https://github.com/openstack-archive/fuel-library"
 """At commit e9b88ad, deployment/puppet/osnailyfacter/modular/globals/globals.pp."""
