@@ -9,12 +9,14 @@ import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from tests.cluster import image
-from tests.compare import environment, faulting, kubelet
+from tests.compare import environment, faulting, kept, kubelet
 from tests.compare.faults import Fault
+from tests.compare.kept import Found
 from tests.compare.lanes import beside
 from tests.compare.observations import Figures, figures
 from tests.compare.plan import Plan, Seen
@@ -26,7 +28,7 @@ from tests.localcluster import CONTROL_PLANE, NODE, LocalClusterError, ProgressL
 from tests.localcluster.binaries import cache_home
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "compare.md"
-MEMBERS = 4
+MEMBERS = 3
 NOTHING = Seen({}, {})
 
 
@@ -34,27 +36,37 @@ def main(argv: list[str]) -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # through everything that cleans up
     parser = _parser()
     arguments = parser.parse_args(argv)
-    folder = arguments.folder or Path(tempfile.mkdtemp(prefix="servicegroup-compare-"))
     try:
         systems = [scaled(one, arguments.scale) for one in named(arguments.systems.split(","))]
         faults = [Fault(name) for name in arguments.only.split(",")]
     except ValueError as error:
         parser.error(str(error))
-    plan = Plan(systems, faults, arguments.members, arguments.scale, folder)
     try:
-        with ProgressLine(stream=sys.stderr) as progress:
-            seen, absent = _seen(plan, progress)
-    except (LocalClusterError, Absent) as error:
+        if arguments.again is not None:
+            found = kept.read(arguments.again)
+        else:
+            with _folder(arguments.folder) as folder, ProgressLine(stream=sys.stderr) as progress:
+                found = _found(Plan(systems, faults, arguments.members, arguments.scale, folder), progress)
+                kept.write(found)
+    except (LocalClusterError, Absent, OSError) as error:
         print(error, file=sys.stderr)
         return 1
-    finally:
-        if arguments.folder is None:
-            shutil.rmtree(folder, ignore_errors=True)
-    text = report(plan, _results(seen), absent=absent, versions=versions())
+    text = report(found)
     print(text)
     if arguments.write:
         DOCUMENT.write_text(text, encoding="utf-8")
     return 0
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    """One that was named stays."""
+    if given is not None:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+        return
+    with tempfile.TemporaryDirectory(prefix="servicegroup-compare-") as folder:
+        yield Path(folder)
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -65,13 +77,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--members", type=int, default=MEMBERS, help="nodes that each fault strikes (%(default)s)")
     parser.add_argument("--scale", type=float, default=1.0, help="of all times of all systems, for trying (1)")
     parser.add_argument("--folder", type=Path, help="new or empty: logs and all that was said stay there")
+    parser.add_argument(
+        "--again", type=Path, metavar="FOLDER", help="nothing runs: the page of a run with that --folder"
+    )
     parser.add_argument("--write", action="store_true", help="the tables into docs/compare.md as well")
     return parser
 
 
-def _seen(plan: Plan, progress: Callable[[str], None]) -> tuple[Seen, Mapping[str, str]]:
-    """And why systems could not be run. Whatever must be compiled or fetched is there before anything starts."""
-    plan.folder.mkdir(exist_ok=True)
+def _found(plan: Plan, progress: Callable[[str], None]) -> Found:
+    """Whatever must be compiled or fetched is there before anything starts."""
     others = [one for one in plan.systems if one.kind is not Kind.KUBERNETES]
     nodes = plan.of(Kind.KUBERNETES)
     absent = {}
@@ -86,7 +100,7 @@ def _seen(plan: Plan, progress: Callable[[str], None]) -> tuple[Seen, Mapping[st
         lambda tell: kubelet.run(plan, programs=programs, image=archive, progress=tell) if nodes else NOTHING,
         progress=progress,
     )
-    return Seen({**first.rounds, **second.rounds}, {**first.episodes, **second.episodes}), absent
+    return Found(plan, {**_results(first), **_results(second)}, absent, versions())
 
 
 def _no_kubelet() -> str:

@@ -1,11 +1,12 @@
 """The whole page of a run: how it was done, the tables, and what speaks for the others; figures in, text out."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from tests.compare.faults import bystanders, nodes
+from tests.compare.kept import Found
 from tests.compare.losses import losses
 from tests.compare.plan import Plan
-from tests.compare.table import Results, render
+from tests.compare.table import render
 
 __all__ = ["report"]
 
@@ -18,6 +19,11 @@ things are measured: how long after a death it is published, and who is publishe
 `make compare` repeats all of it and prints this page, `make compare ARGS=--write` writes it, and the last column
 repeats a line. It takes about 20 minutes, root for the lines of the kubelet, and Debian's `mariadb-server`,
 `postgresql` and `memcached`."""
+
+FIGURES = """\
+A line is repeated by `make compare ARGS="--only FAULT --systems NAME{options}"`, where FAULT is the heading and NAME is
+in the first column; several names beside each other run at once. Times are in seconds, I/T is interval and down time.
+"False deaths" are of nodes that no fault struck."""
 
 FUEL = "https://github.com/openstack-archive/fuel-library"
 """At commit e9b88ad, deployment/puppet/osnailyfacter/modular/globals/globals.pp."""
@@ -65,21 +71,26 @@ By intent:
 - A service that ends or hangs is found by a check that fails three times. A kubelet sees its container end at once."""
 
 
-def report(plan: Plan, results: Results, *, absent: Mapping[str, str], versions: Sequence[str]) -> str:
-    options = "" if plan.scale == 1 else f" --scale {plan.scale:g}"
-    tables = render(results, systems=plan.systems, faults=plan.faults, absent=absent, options=options)
-    found = losses(results, systems=plan.systems, faults=plan.faults) or ["nothing."]
-    lost = f"{LOST}\n\nIn the figures above:\n\n{_list(found)}"
+def report(found: Found) -> str:
+    plan, results = found.plan, found.results
+    tables = render(results, systems=plan.systems, faults=plan.faults, absent=found.absent)
+    lost = losses(results, systems=plan.systems, faults=plan.faults) or ["Nothing."]
     parts = [
         HEAD,
-        *_scale(plan),
-        f"## What ran\n\n{_list([*versions, _size(plan)])}",
-        f"## Figures\n\n{tables.strip()}",
+        *_trial(plan),
+        f"## What ran\n\n{_list([*found.versions, _size(plan)])}",
+        f"## Figures\n\n{FIGURES.format(options=_options(plan))}\n\n{tables.strip()}",
+        f"{LOST}\n\nIn the figures above:\n\n{_list(lost)}",
+        HOW,
     ]
-    return "\n\n".join([*parts, lost, HOW]) + "\n"
+    return "\n\n".join(parts) + "\n"
 
 
-def _scale(plan: Plan) -> list[str]:
+def _options(plan: Plan) -> str:
+    return f" --members {plan.members}" + ("" if plan.scale == 1 else f" --scale {plan.scale:g}")
+
+
+def _trial(plan: Plan) -> list[str]:
     """Nobody shall take a trial for the comparison."""
     if plan.scale == 1:
         return []

@@ -8,65 +8,52 @@ from tests.compare.systems import System
 
 __all__ = ["render"]
 
-ON_NODES_HEAD = (
-    "system",
-    "I/T",
-    "dead",
-    "published after: least",
-    "median",
-    "greatest",
-    "as",
-    "false deaths",
-    "repeat",
-)
-ON_STORES_HEAD = ("system", "I/T", "false deaths", "for, in all", "unknown, in all", "no answer for", "repeat")
+FIRST = ("NAME", "what", "I/T")
+ON_NODES_HEAD = ("deaths published", "after: least", "median", "greatest", "reason", "false deaths")
+ON_STORES_HEAD = ("false deaths", "for, added up", "Unknown, added up", "longest without an answer")
 
 Results = Mapping[str, Mapping[Fault, Figures]]
 
 
-def render(
-    results: Results,
-    *,
-    systems: Sequence[System],
-    faults: Sequence[Fault],
-    absent: Mapping[str, str],
-    options: str = "",
-) -> str:
-    """A table for each fault, a line for each system; `absent` says why a system was not run, `options` what the
-    commands have besides.
-    """
-    parts = []
-    for fault in faults:
-        head = ON_STORES_HEAD if fault in ON_STORES else ON_NODES_HEAD
-        lines = [_line(head), _line("---" for _ in head)]
-        for system in systems:
-            why = spares(system.kind, fault) or absent.get(system.name, "")
-            found = results.get(system.name, {}).get(fault)
-            cells = [why or "not run"] if why or found is None else _cells(found, fault)
-            blank = [""] * (len(head) - 3 - len(cells))
-            times = f"{system.interval}/{system.down_time}"
-            lines.append(_line([system.title, times, *cells, *blank, "" if why else _command(fault, system, options)]))
-        parts.append("\n".join([f"### {fault}", "", EXPLAINED[fault], "", *lines]))
-    return "\n\n".join(parts) + "\n"
+def render(results: Results, *, systems: Sequence[System], faults: Sequence[Fault], absent: Mapping[str, str]) -> str:
+    """A table for each fault, a line for each system; `absent` says why one was not run."""
+    return "\n\n".join(_part(fault, results, systems, absent) for fault in faults) + "\n"
 
 
-def _cells(found: Figures, fault: Fault) -> list[str]:
-    wrong = f"{found.false} of {found.living}" if found.living else "nobody was spared"
-    if fault in ON_STORES:
-        return [wrong, seconds(found.false_seconds), seconds(found.unknown_seconds), seconds(found.unanswered)]
+def _part(fault: Fault, results: Results, systems: Sequence[System], absent: Mapping[str, str]) -> str:
+    head = (*FIRST, *(ON_STORES_HEAD if fault in ON_STORES else ON_NODES_HEAD))
+    lines = [_line(head), _line("---" for _ in head)]
+    lines += [_line(_cells(system, fault, results, absent)) for system in systems]
+    return "\n".join([f"### {fault}", "", EXPLAINED[fault], "", *lines])
+
+
+def _cells(system: System, fault: Fault, results: Results, absent: Mapping[str, str]) -> list[str]:
+    found = results.get(system.name, {}).get(fault)
+    first = [f"`{system.name}`", system.title, f"{system.interval}/{system.down_time}"]
+    blank = [""] * (len(ON_STORES_HEAD if fault in ON_STORES else ON_NODES_HEAD) - 1)
+    if why := spares(system.kind, fault):
+        return [*first, f"not concerned: {why}", *blank]
+    if found is None:
+        return [*first, f"not run: {absent[system.name]}", *blank]
+    return [*first, *(_of_store if fault in ON_STORES else _of_nodes)(found)]
+
+
+def _of_store(found: Figures) -> list[str]:
+    times = (found.false_seconds, found.unknown_seconds, found.unanswered)
+    return [f"{found.false} of {found.living}", *map(_seconds, times)]
+
+
+def _of_nodes(found: Figures) -> list[str]:
     deaths = found.deaths
-    spread = ["never", "", ""] if deaths.spread is None else [seconds(one) for one in deaths.spread]
-    if found.living and found.false:
-        wrong += f", {seconds(found.false_seconds)}"
+    spread = ["never", "", ""] if deaths.spread is None else [_seconds(one) for one in deaths.spread]
+    wrong = f"{found.false} of {found.living}" if found.living else ""
+    if found.false:
+        wrong += f", for {_seconds(found.false_seconds)}"
     return [f"{len(deaths.seconds)} of {deaths.struck}", *spread, ", ".join(deaths.reasons), wrong]
 
 
-def seconds(value: float) -> str:
-    return f"{value:.1f} s" if value else "0"
-
-
-def _command(fault: Fault, system: System, options: str) -> str:
-    return f'`make compare ARGS="--only {fault} --systems {system.name}{options}"`'
+def _seconds(value: float) -> str:
+    return f"{value:.1f}" if value else "0"
 
 
 def _line(cells: Iterable[str]) -> str:
