@@ -25,6 +25,7 @@ class Door:
         self._loop = asyncio.new_event_loop()
         self._passing = asyncio.Event()
         self._passing.set()
+        self._servers: list[asyncio.Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
@@ -50,6 +51,7 @@ class Door:
 
     async def _listen(self, port: int) -> int:
         server = await asyncio.start_server(partial(self._connected, port), self._host, 0)
+        self._servers.append(server)
         return int(server.sockets[0].getsockname()[1])
 
     async def _pass(self, *, passing: bool) -> None:
@@ -59,6 +61,8 @@ class Door:
             self._passing.clear()
 
     async def _end(self) -> None:
+        for server in self._servers:
+            server.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -68,10 +72,13 @@ class Door:
         assert task is not None
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        with suppress(OSError, asyncio.CancelledError):
+        try:
             await self._passing.wait()
-            server_reader, server_writer = await asyncio.open_connection(self._host, port)
-            await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
+            with suppress(OSError):
+                server_reader, server_writer = await asyncio.open_connection(self._host, port)
+                await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
+        finally:
+            writer.close()
 
     async def _pump(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
