@@ -4,32 +4,24 @@ Faults and systems come in by flags; tables go out as Markdown, and an exit code
 """
 
 import argparse
-import os
-import shutil
 import signal
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.cluster import image
-from tests.compare import environment, faulting, kept, kubelet
-from tests.compare.faults import Fault
-from tests.compare.kept import Found
-from tests.compare.lanes import beside
-from tests.compare.observations import Figures, figures
-from tests.compare.plan import Plan, Seen
+from tests.compare import kept
+from tests.compare.comparing import compare
+from tests.compare.faults import Fault, faults_named
+from tests.compare.plan import Plan
 from tests.compare.report import report
 from tests.compare.systems import Kind, named, scaled
-from tests.compare.versions import versions
 from tests.contract.databases import Absent
-from tests.localcluster import CONTROL_PLANE, NODE, LocalClusterError, ProgressLine, find_or_build, lacking
-from tests.localcluster.binaries import cache_home
+from tests.localcluster import LocalClusterError, ProgressLine
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "compare.md"
 MEMBERS = 3
-NOTHING = Seen({}, {})
 
 
 def main(argv: list[str]) -> int:
@@ -38,19 +30,23 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     try:
         systems = [scaled(one, arguments.scale) for one in named(arguments.systems.split(","))]
-        faults = [Fault(name) for name in arguments.only.split(",")]
+        faults = faults_named(arguments.only.split(","))
     except ValueError as error:
         parser.error(str(error))
+    if arguments.members < 1 or arguments.scale <= 0:
+        parser.error(f"--members {arguments.members} --scale {arguments.scale:g}: at least 1, and more than 0")
     try:
         if arguments.again is not None:
             found = kept.read(arguments.again)
         else:
             with _folder(arguments.folder) as folder, ProgressLine(stream=sys.stderr) as progress:
-                found = _found(Plan(systems, faults, arguments.members, arguments.scale, folder), progress)
+                found = compare(Plan(systems, faults, arguments.members, arguments.scale, folder), progress)
                 kept.write(found)
     except (LocalClusterError, Absent, OSError) as error:
         print(error, file=sys.stderr)
         return 1
+    except KeyboardInterrupt:
+        return 130
     text = report(found)
     print(text)
     if arguments.write:
@@ -82,40 +78,6 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--write", action="store_true", help="the tables into docs/compare.md as well")
     return parser
-
-
-def _found(plan: Plan, progress: Callable[[str], None]) -> Found:
-    """Whatever must be compiled or fetched is there before anything starts."""
-    others = [one for one in plan.systems if one.kind is not Kind.KUBERNETES]
-    nodes = plan.of(Kind.KUBERNETES)
-    absent = {}
-    if nodes and (reason := _no_kubelet()):
-        absent, nodes = dict.fromkeys((one.name for one in nodes), reason), []
-    if plan.of(Kind.NOVA):
-        environment.find_or_make(progress=progress)
-    programs = find_or_build([*CONTROL_PLANE, *NODE] if nodes else CONTROL_PLANE, progress=progress)
-    archive = image.build(cache_home(os.environ) / "image", progress=progress) if nodes else Path()
-    first, second = beside(
-        lambda tell: faulting.run(plan, progress=tell) if others else NOTHING,
-        lambda tell: kubelet.run(plan, programs=programs, image=archive, progress=tell) if nodes else NOTHING,
-        progress=progress,
-    )
-    return Found(plan, {**_results(first), **_results(second)}, absent, versions())
-
-
-def _no_kubelet() -> str:
-    missing = sorted(package for name, package in image.NEEDED.items() if shutil.which(name) is None)
-    return lacking() or (f"the image needs {', '.join(missing)}" if missing else "")
-
-
-def _results(seen: Seen) -> Mapping[str, Mapping[Fault, Figures]]:
-    return {
-        name: {
-            fault: figures(seen.rounds[name], struck=one.struck, living=one.living, since=one.since, until=one.until)
-            for fault, one in episodes.items()
-        }
-        for name, episodes in seen.episodes.items()
-    }
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from tests.compare.systems import Kind
 
-__all__ = ["EXPLAINED", "ON_NODES", "ON_STORES", "Fault", "bystanders", "nodes", "spares", "struck"]
+__all__ = ["EXPLAINED", "ON_NODES", "ON_STORES", "Fault", "bystanders", "faults_named", "nodes", "spares", "struck"]
 
 
 class Fault(StrEnum):
@@ -42,6 +42,14 @@ BYSTANDERS = 4
 failures holds them as Unknown: three faults silence as many each, and the two others' nodes are Down before."""
 
 LEAST = 5
+
+
+def faults_named(names: Iterable[str]) -> list[Fault]:
+    """In the order of the tables. Raises ValueError."""
+    asked = set(names)
+    if strangers := sorted(asked - set(Fault)):
+        raise ValueError(f"{', '.join(strangers)}: no such fault; there are {', '.join(Fault)}")
+    return [one for one in Fault if one in asked]
 
 
 def nodes(faults: Iterable[Fault], *, members: int) -> list[str]:

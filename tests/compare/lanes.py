@@ -5,7 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-__all__ = ["Interrupted", "beside"]
+__all__ = ["Interrupted", "Progress", "beside"]
 
 A = TypeVar("A")
 B = TypeVar("B")

@@ -37,10 +37,11 @@ class Episode:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """Of each system its rounds and its episodes."""
+    """Of each system its rounds and its episodes; `absent` says of some why they have none."""
 
     rounds: Mapping[str, Sequence[Round]]
     episodes: Mapping[str, Mapping[Fault, Episode]]
+    absent: Mapping[str, str]
 
 
 def look(seconds: float, *, what: str, progress: Callable[[str], None]) -> None:

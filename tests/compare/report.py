@@ -36,7 +36,7 @@ HOW = f"""\
   that has loaded the program, theirs and ours alike.
 - **I/T** is the interval and the down time (`report_interval`/`service_down_time`; of Kubernetes how often a lease is
   renewed, and `--node-monitor-grace-period`). 10/60 are the defaults of Nova and ours; 60/180 is what
-  [Fuel]({FUEL}) deployed Nova with (`osnailyfacter/modular/globals/globals.pp`); 2/12 is a setting for the impatient,
+  [Fuel]({FUEL}) deployed Nova with (`osnailyfacter/modular/globals/globals.pp`); 5/20 is a setting for the impatient,
   for both.
 - **Published** is the first answer that says so: Nova's `servicegroup.API.service_is_up`, asked each second for the
   services as the scheduler lists them; the status of our resource, read from the API server each second; node and

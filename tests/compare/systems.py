@@ -54,12 +54,12 @@ OURS = (
     _ours("ours-mariadb", "MariaDB"),
     _ours("ours-postgresql", "PostgreSQL"),
     _ours("ours-memcached", "memcached"),
-    _ours("ours-fast", "MariaDB", interval=2, down_time=12),
+    _ours("ours-fast", "MariaDB", interval=5, down_time=20),
 )
 NOVA = (
     _nova("nova-db-default", "driver db"),
     _nova("nova-db-fuel", "driver db", interval=60, down_time=180),
-    _nova("nova-db-fast", "driver db", interval=2, down_time=12),
+    _nova("nova-db-fast", "driver db", interval=5, down_time=20),
     _nova("nova-mc-pool", "driver mc, oslo_cache.memcache_pool", "oslo_cache.memcache_pool"),
     _nova("nova-mc-memcached", "driver mc, dogpile.cache.memcached", "dogpile.cache.memcached"),
     _nova("nova-mc-pymemcache", "driver mc, dogpile.cache.pymemcache", "dogpile.cache.pymemcache"),
