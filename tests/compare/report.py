@@ -1,12 +1,13 @@
 """The whole page of a run: how it was done, the tables, and what speaks for the others; figures in, text out."""
 
 from collections.abc import Sequence
+from textwrap import fill
 
 from tests.compare.faults import bystanders, nodes
 from tests.compare.kept import Found
 from tests.compare.losses import losses
 from tests.compare.plan import Plan
-from tests.compare.table import render
+from tests.compare.table import WIDTH, render
 
 __all__ = ["report"]
 
@@ -46,7 +47,7 @@ HOW = f"""\
   database themselves, as the conductor does for them, so what a queue and its timeouts (60 s) add is not in Nova's
   figures. The manager of hypervisors is an empty one. Each system has a database of its own in the one MariaDB; the
   memcached is shared. `nova-api` would cut short a database that hangs and answer `UNKNOWN`; here the database is
-  asked directly.
+  asked directly, by the driver mc's reader too, which lists its services there.
 - **Nova's backends** are those that oslo.cache documents for memcached, with their defaults. Redis and etcd, which it
   offers as well, are not run.
 - **A hang** is SIGSTOP, which is kind to Nova: a `nova-compute` whose hypervisor hangs while its timer runs goes on
@@ -54,6 +55,9 @@ HOW = f"""\
 - **Of Kubernetes runs** a real API server, controller manager, scheduler, kubelet and containerd, one node, so that its
   figures are of one try. Probes have their defaults (every 10 s, three failures). The kubelet starts again what ended,
   which nobody else here does.
+- **A restart of memcached**: a client of python-memcached that meets the server in the second that it is away counts it
+  as dead for `memcache_dead_retry`, 300 s by default, and answers nothing meanwhile. Whoever asks each second meets it
+  surely; a service that beats every ten seconds does so one time in ten.
 - **The partition** is a proxy that passes nothing on and refuses nothing; a new connection is taken, and not answered.
 - **The machine** has two cores, which other work shared: figures of the same line differ by some seconds from
   run to run, for all systems alike."""
@@ -68,6 +72,8 @@ By intent:
 - When more than half of a group fall silent at once they are held as Unknown for ten minutes at most. No fault here
   strikes so many; Nova would publish them after T, right or wrong.
 - Nova needs no operator and no second process on a node, and its reader asks the store itself.
+- Our agents give a call to the store at most an interval, Nova's services wait for as long as it takes. With an
+  interval of two seconds, on a machine that was far too busy, Nova's were up within seconds and ours after minutes.
 - A service that ends or hangs is found by a check that fails three times. A kubelet sees its container end at once."""
 
 
@@ -104,4 +110,5 @@ def _size(plan: Plan) -> str:
 
 
 def _list(sentences: Sequence[str]) -> str:
-    return "\n".join(f"- {one}" for one in sentences)
+    lines = (fill(f"- {one}", WIDTH, subsequent_indent="  ", break_on_hyphens=False) for one in sentences)
+    return "\n".join(lines)

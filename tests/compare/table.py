@@ -1,12 +1,16 @@
 """The tables of a run as Markdown: figures come in, text goes out; pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from textwrap import fill
 
 from tests.compare.faults import EXPLAINED, ON_STORES, Fault, spares
 from tests.compare.observations import Figures
 from tests.compare.systems import System
 
-__all__ = ["render"]
+__all__ = ["WIDTH", "render"]
+
+WIDTH = 120
+"""Of the page's lines, but for those of tables."""
 
 FIRST = ("NAME", "what", "I/T")
 ON_NODES_HEAD = ("deaths published", "after: least", "median", "greatest", "reason", "false deaths")
@@ -24,7 +28,7 @@ def _part(fault: Fault, results: Results, systems: Sequence[System], absent: Map
     head = (*FIRST, *(ON_STORES_HEAD if fault in ON_STORES else ON_NODES_HEAD))
     lines = [_line(head), _line("---" for _ in head)]
     lines += [_line(_cells(system, fault, results, absent)) for system in systems]
-    return "\n".join([f"### {fault}", "", EXPLAINED[fault], "", *lines])
+    return "\n".join([f"### {fault}", "", fill(EXPLAINED[fault], WIDTH, break_on_hyphens=False), "", *lines])
 
 
 def _cells(system: System, fault: Fault, results: Results, absent: Mapping[str, str]) -> list[str]:

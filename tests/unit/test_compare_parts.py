@@ -123,7 +123,7 @@ def test_a_kept_process_that_is_killed_keeps_its_pid_and_all_end_at_sigterm(tmp_
         os.kill(pids["a"], signal.SIGKILL)
         await_end(handle)
         assert state(pids["a"]) == "Z"
-        assert state(pids["b"]) == "S"
+        assert state(pids["b"]) not in {"", "Z"}
         child.popen.terminate()
         assert child.popen.wait(timeout=30) == 0
         assert gone(pids)
