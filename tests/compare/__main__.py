@@ -14,14 +14,13 @@ from pathlib import Path
 from tests.compare import kept
 from tests.compare.comparing import compare
 from tests.compare.faults import Fault, faults_named
-from tests.compare.plan import Plan
+from tests.compare.plan import MEMBERS, Plan
 from tests.compare.report import report
 from tests.compare.systems import Kind, named, scaled
 from tests.contract.databases import Absent
 from tests.localcluster import LocalClusterError, ProgressLine
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "compare.md"
-MEMBERS = 3
 
 
 def main(argv: list[str]) -> int:

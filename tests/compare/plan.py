@@ -9,7 +9,10 @@ from tests.compare.faults import Fault
 from tests.compare.observations import Round
 from tests.compare.systems import Kind, System
 
-__all__ = ["Episode", "Plan", "Seen", "look"]
+__all__ = ["MEMBERS", "Episode", "Plan", "Seen", "look"]
+
+MEMBERS = 3
+"""Nodes that each fault strikes, unless told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from textwrap import fill
 from tests.compare.faults import bystanders, nodes
 from tests.compare.kept import Found
 from tests.compare.losses import losses
-from tests.compare.plan import Plan
+from tests.compare.plan import MEMBERS, Plan
 from tests.compare.table import WIDTH, render
 
 __all__ = ["report"]
@@ -17,14 +17,12 @@ HEAD = """\
 The same faults in one run: on Nova's own service groups, on what a Kubernetes user has without us, and on ours. Two
 things are measured: how long after a death it is published, and who is published dead and lives.
 
-`make compare` repeats all of it and prints this page, `make compare ARGS=--write` writes it, and the last column
-repeats a line. It takes about 20 minutes, root for the lines of the kubelet, and Debian's `mariadb-server`,
-`postgresql` and `memcached`."""
+`make compare` repeats all of it and prints this page, `make compare ARGS=--write` writes it. It takes about 20 minutes,
+root for the lines of the kubelet, and Debian's `mariadb-server`, `postgresql` and `memcached`."""
 
 FIGURES = """\
-A line is repeated by `make compare ARGS="--only FAULT --systems NAME{options}"`, where FAULT is the heading and NAME is
-in the first column; several names beside each other run at once. Times are in seconds, I/T is interval and down time.
-"False deaths" are of nodes that no fault struck."""
+Times are in seconds, I/T is interval and down time. "False deaths" are of nodes that no fault struck. Several systems
+in one command (`--systems ours,nova-mc`) run at once, as here."""
 
 FUEL = "https://github.com/openstack-archive/fuel-library"
 """At commit e9b88ad, deployment/puppet/osnailyfacter/modular/globals/globals.pp."""
@@ -79,13 +77,13 @@ By intent:
 
 def report(found: Found) -> str:
     plan, results = found.plan, found.results
-    tables = render(results, systems=plan.systems, faults=plan.faults, absent=found.absent)
+    tables = render(results, systems=plan.systems, faults=plan.faults, absent=found.absent, options=_options(plan))
     lost = losses(results, systems=plan.systems, faults=plan.faults) or ["Nothing."]
     parts = [
         HEAD,
         *_trial(plan),
         f"## What ran\n\n{_list([*found.versions, _size(plan)])}",
-        f"## Figures\n\n{FIGURES.format(options=_options(plan))}\n\n{tables.strip()}",
+        f"## Figures\n\n{FIGURES}\n\n{tables.strip()}",
         f"{LOST}\n\nIn the figures above:\n\n{_list(lost)}",
         HOW,
     ]
@@ -93,7 +91,8 @@ def report(found: Found) -> str:
 
 
 def _options(plan: Plan) -> str:
-    return f" --members {plan.members}" + ("" if plan.scale == 1 else f" --scale {plan.scale:g}")
+    members = "" if plan.members == MEMBERS else f" --members {plan.members}"
+    return members + ("" if plan.scale == 1 else f" --scale {plan.scale:g}")
 
 
 def _trial(plan: Plan) -> list[str]:

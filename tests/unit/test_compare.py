@@ -120,11 +120,13 @@ def test_the_table_has_a_line_for_each_system_and_says_why_one_was_not_run() -> 
         systems=systems,
         faults=[Fault.POWER_OFF, Fault.AGENT_KILLED, Fault.DATABASE_PAUSED],
         absent={"kubernetes-node": "needs root"},
+        options=" --scale 0.5",
     )
     tables = [[line for line in part.splitlines() if line.startswith("|")] for part in text.split("### ")[1:]]
     power_off, agent_killed, paused = tables
     assert power_off[2] == (
-        "| `ours-mariadb` | this project, MariaDB | 10/60 | 2 of 2 | 50.0 | 55.6 | 61.2 | Silent | 1 of 8, for 3.0 |"
+        "| this project, MariaDB | 10/60 | 2 of 2 | 50.0 | 55.6 | 61.2 | Silent | 1 of 8, for 3.0 "
+        "| `--only power-off --systems ours-mariadb --scale 0.5` |"
     )
     assert "not run: needs root" in power_off[4]
     assert "not concerned: there is no agent" in agent_killed[3]
