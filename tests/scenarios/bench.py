@@ -139,7 +139,8 @@ def _machine(*, alone: bool) -> Mapping[str, str]:
             enter()
     except NoMachine as error:
         reason = str(error)
-    return {**lacks, "disk_full": reason, "packets_lost": reason} if reason else lacks
+    faults = ("disk_full", "packets_lost", "agents_packets_lost") if reason else ()
+    return {**lacks, **dict.fromkeys(faults, reason)}
 
 
 def _place(name: str, folder: Path, own: Disk | None) -> AbstractContextManager[Place]:

@@ -21,14 +21,14 @@ SCENARIOS = (
     ),
     Scenario(
         "no packet passes, to it or from it, for 1.5 T",
-        for_a_time("packets_lost", 1.5 * T, "all", THERE, BACK),
+        for_a_time("packets_lost", 1.5 * T, THERE, BACK),
         needs="packets_lost",
     ),
     *(
         Scenario(
             f"no packet of the agents' passes {which}, for 1.5 T",
-            partial(unheard, fault="packets_lost", seconds=1.5 * T, arguments=("agents", *ways)),
-            needs="packets_lost",
+            partial(unheard, fault="agents_packets_lost", seconds=1.5 * T, arguments=ways),
+            needs="agents_packets_lost",
             held=MAX_HOLD,
         )
         for which, ways in (("to it", (THERE,)), ("from it", (BACK,)), ("to it or from it", (THERE, BACK)))

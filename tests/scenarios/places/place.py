@@ -90,9 +90,9 @@ class DistantPlace(Place):
     def slow(self, seconds: float) -> AbstractContextManager[None]:
         return self._ways.slow(seconds)
 
-    def packets_lost(self, whose: str, *directions: str) -> AbstractContextManager[None]:
+    def agents_packets_lost(self, *directions: str) -> AbstractContextManager[None]:
         """Unlike by a proxy that holds what comes, nobody connects, and what was sent is sent again ever later."""
-        return packets_lost([one.port for one in self._ways.of(whose)], directions)
+        return packets_lost([one.port for one in self._ways.agents], directions)
 
     @property
     def _ways(self) -> Ways:
@@ -105,6 +105,9 @@ class ServerPlace(DistantPlace):
 
     def unreachable(self) -> AbstractContextManager[None]:
         return self._ways.held("all")
+
+    def packets_lost(self, *directions: str) -> AbstractContextManager[None]:
+        return packets_lost([one.port for one in self._ways.of("all")], directions)
 
     def refused(self) -> AbstractContextManager[None]:
         return self._ways.refusing("all")
