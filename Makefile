@@ -71,8 +71,4 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-<<<<<<< .merge_file_oUP02s
-.PHONY: help setup demo demo-stop test test-cluster test-scenarios soak lint benchmark mutations format chart lock clean
-=======
-.PHONY: help setup demo demo-stop test test-cluster lint benchmark compare mutations format chart lock clean
->>>>>>> .merge_file_it6XDh
+.PHONY: help setup demo demo-stop test test-cluster test-scenarios soak compare lint benchmark mutations format chart lock clean
