@@ -112,5 +112,6 @@ def wrong_clock(offset: str, *, file: Path | None = None) -> dict[str, str]:
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
         "FAKETIME_CACHE_DURATION": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it each timed wait spins for milliseconds
         **where,
     }
