@@ -19,7 +19,20 @@ ROOT = Path(__file__).parents[2]
 PURE = ROOT / "controller" / "servicegroup"
 TESTS = [
     f"tests/unit/test_{name}.py"
-    for name in ("liveness", "observation", "evaluation", "mass_failure", "pods", "restore", "rules_properties")
+    for name in (
+        "liveness",
+        "observation",
+        "restore",
+        "memcached_epochs",
+        "status",
+        "pods",
+        "announcement",
+        "evaluation",
+        "mass_failure",
+        "forgetting",
+        "rules_properties",
+        "rules_machine",
+    )
 ]
 """The quick ones first: most mutations do not live to see the others."""
 
