@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from servicegroup.liveness import Judgement, Moment, Published, judge, publish
-from servicegroup.massfailure import Braking, braked, count, settled, told
+from servicegroup.massfailure import Braking, braked, count, counts, settled, told
 from servicegroup.model import NO_OVERRIDE, GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Pass, Watch, look, observe, together
 from servicegroup.pods import Duty
@@ -68,7 +68,9 @@ def advance(
     """
     after = perceive(view, seen, policy=spec.policy)
     observations = carried(after, elsewhere, policy=spec.policy)
-    braking = _counted(view, observations, seen, spec=spec, duty=duty, store_above=store_above)
+    braking = _counted(
+        view.braking, replace(after, observations=observations), seen, spec=spec, duty=duty, store_above=store_above
+    )
     braking = told(braking, spec, now=seen.now, wall=wall)
     moment = Moment(
         now=seen.now,
@@ -89,19 +91,17 @@ def advance(
     return replace(after, publication=view.publication + bool(changes)), changes
 
 
-def _counted(
-    view: View,
-    observations: Mapping[str, Observation],
-    seen: Pass,
-    *,
-    spec: GroupSpec,
-    duty: Duty,
-    store_above: bool,
-) -> Braking:
-    if not seen.healthy:
-        return view.braking
-    found = count(view.judged, observations, policy=spec.policy, overrides=spec.overrides, duty=duty, now=seen.now)
-    return braked(view.braking, found, spec=spec, store_above=store_above, now=seen.now)
+def _counted(before: Braking, view: View, seen: Pass, *, spec: GroupSpec, duty: Duty, store_above: bool) -> Braking:
+    """After a pass whose facts are in the view, and whose verdicts are not yet."""
+    back = view.watch.store_back
+    if not seen.healthy or back is None:
+        return before
+    found = None
+    if counts(spec.policy, now=seen.now, store_back=back):
+        found = count(
+            view.judged, view.observations, policy=spec.policy, overrides=spec.overrides, duty=duty, now=seen.now
+        )
+    return braked(before, found, spec=spec, store_above=store_above, now=seen.now)
 
 
 def perceive(view: View, seen: Pass, *, policy: Policy) -> View:

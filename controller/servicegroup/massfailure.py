@@ -5,8 +5,8 @@ hosts live on, and nobody hears them. Sixty dead of a hundred can wait for a per
 
 * The count is taken in healthy passes, of members whose last definite verdict is Up. Silent among them is whoever has
   not beaten for longer than C, or T - I where that is less: the brake trips before the first of them reaches T. Who has
-  left, is forced down, or whose pod is being deleted is in neither number; an outage counts nobody, since nothing is
-  read in it.
+  left, is forced down, or whose pod is being deleted is in neither number. An outage counts nobody: nothing is read in
+  it, and for as long after it nobody can have been heard; until then the brake stays what it was.
 * The brake is on while more than the threshold's share is silent, and at least so many, of the group or of all groups
   of its store together, and for T after that. One group is no store: what its owner set holds for it.
 * A hold begins with the first whom the brake keeps from Down and ends after `longest_hold` seconds, or when it is
@@ -118,14 +118,25 @@ def told(before: Braking, spec: GroupSpec, *, now: float, wall: float) -> Brakin
     return before if announcement is before.announcement else replace(before, announcement=announcement)
 
 
-def braked(before: Braking, found: Count, *, spec: GroupSpec, store_above: bool, now: float) -> Braking:
-    """After the count of a healthy pass, before anyone is judged in it."""
+def counts(policy: Policy, *, now: float, store_back: float) -> bool:
+    """Whether who lives had time to beat since the store is back."""
+    return now - store_back > early(policy)
+
+
+def braked(before: Braking, found: Count | None, *, spec: GroupSpec, store_above: bool, now: float) -> Braking:
+    """After the count of a healthy pass, before anyone is judged in it; None where there was no time to count."""
+    if found is None:
+        return _released(before, before.hold, spec=spec)
     above = now if store_above or found.above(spec.mass_failure) else before.above
     on = now - above <= spec.policy.down_time
-    hold = before.hold if on else None
+    after = replace(before, count=found, above=above, on=on)
+    return _released(after, before.hold if on else None, spec=spec)
+
+
+def _released(before: Braking, hold: Hold | None, *, spec: GroupSpec) -> Braking:
     if hold is not None and spec.released is not None and int(hold.since) == int(spec.released):
         hold = replace(hold, released=True)
-    return replace(before, count=found, above=above, on=on, hold=hold)
+    return replace(before, hold=hold)
 
 
 def settled(

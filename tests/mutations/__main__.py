@@ -23,11 +23,16 @@ TESTS = [
         "liveness",
         "observation",
         "lateness",
+        "restore",
+        "memcached_epochs",
+        "status",
+        "pods",
+        "announcement",
         "evaluation",
         "mass_failure",
-        "pods",
-        "restore",
+        "forgetting",
         "rules_properties",
+        "rules_machine",
     )
 ]
 """The quick ones first: most mutations do not live to see the others."""

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 OBSERVATION, LIVENESS, MASS = "observation.py", "liveness.py", "massfailure.py"
 LATENESS = "lateness.py"
+ANNOUNCEMENT, FORGETTING, EVALUATION = "announcement.py", "forgetting.py", "evaluation.py"
+RESTORE, STATUS, EPOCH = "operator/restore.py", "operator/status.py", "store/mc_epoch.py"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,13 +181,273 @@ MUTATIONS = (
     Mutation(
         "an outage ends a hold",
         LIVENESS,
-        "or (before.reason is Reason.MASS_FAILURE and moment.brake.holds)",
-        "",
+        "return before.reason is Reason.MASS_FAILURE and brake.holds",
+        "return False",
     ),
     Mutation(
         "an illness becomes a silence under the brake",
         LIVENESS,
-        "return before if before.caught else replace(before, caught=True)",
+        "return replace(before, caught=True) if mass and not before.caught else before",
         "return _judged(before, Verdict.DOWN, Reason.SILENT, moment=moment)",
+    ),
+    Mutation(
+        "rule 1: the stamp of a baseline is no time of a beat",
+        OBSERVATION,
+        "return replace(after, beat=max(seen.beat, stamp))",
+        "return after",
+    ),
+    Mutation(
+        "rule 1: a leave closes no row", OBSERVATION, "if same and (seen.state is State.LEFT or (", "if same and (("
+    ),
+    Mutation(
+        "rule 1: a leave that says no new sequence is nothing new",
+        OBSERVATION,
+        "(fact.sequence == seen.sequence and fact.state is not State.LEFT)",
+        "(fact.sequence == seen.sequence)",
+    ),
+    Mutation(
+        "rule 1: an absent row is a leave", OBSERVATION, "after = dict(before)", "after = dict[str, Observation]()"
+    ),
+    Mutation(
+        "rule 1: what is older than the leave reopens it",
+        OBSERVATION,
+        "if seen.state is State.LEFT and not is_beat:",
+        "if False:",
+    ),
+    Mutation(
+        "rule 3: one failed pass is the store's interruption",
+        OBSERVATION,
+        "broken=before.broken or seen.now - looking > gap,",
+        "broken=before.broken or not seen.healthy,",
+    ),
+    Mutation(
+        "rule 3: no outage is an interruption",
+        OBSERVATION,
+        "broken=before.broken or seen.now - looking > gap,",
+        "broken=before.broken,",
+    ),
+    Mutation(
+        "rule 3: a pause of the observer's is the store's interruption",
+        OBSERVATION,
+        "looking = before.looking if not interrupted else seen.now if stalled else seen.asked",
+        "looking = before.looking",
+    ),
+    Mutation(
+        "rule 3: a new operator waits for T of the store anew",
+        RESTORE,
+        "return replace(blind, epoch=header.epoch, store_back=now - record.age - header.store_back_for)",
+        "return replace(blind, epoch=header.epoch)",
+    ),
+    Mutation(
+        "rule 3: a store that was published as unreachable has been there",
+        RESTORE,
+        "or _unreachable(status) or watch.broken:",
+        "or watch.broken:",
+    ),
+    Mutation(
+        "rule 3: a record of any age tells since when the store is back",
+        RESTORE,
+        "if record.age > policy.down_time or _unreachable",
+        "if _unreachable",
+    ),
+    Mutation(
+        "rule 3: the epoch of memcached is its pid alone",
+        EPOCH,
+        "self.pid == other.pid and abs(self.start - other.start) <= JITTER",
+        "self.pid == other.pid",
+    ),
+    Mutation(
+        "rule 3: the epoch of memcached is its start to the second",
+        EPOCH,
+        "abs(self.start - other.start) <= JITTER",
+        "self.start == other.start",
+    ),
+    Mutation(
+        "rule 4: a new operator loses the dead before its first read",
+        LIVENESS,
+        "    if before.verdict is Verdict.DOWN:\n        return before\n    return _unconfirmed(before, None",
+        "    return _unconfirmed(before, None",
+    ),
+    Mutation(
+        "rule 4: Missing becomes another reason",
+        LIVENESS,
+        "if before is None or before.reason is Reason.MISSING:",
+        "if before is None:",
+    ),
+    Mutation(
+        "rule 4: the lower publication number wins",
+        RESTORE,
+        "if view.publication > header.publication:",
+        "if view.publication < header.publication:",
+    ),
+    Mutation(
+        "rule 4: the loser of record and status fills no gap",
+        RESTORE,
+        "judged, published = {**from_record, **view.judged}, {**record.members, **view.published}",
+        "judged, published = {**view.judged}, {**view.published}",
+    ),
+    Mutation(
+        "rule 4: a status is as old as its check",
+        RESTORE,
+        "max(0.0, wall - checked - CHECKED_EVERY)",
+        "max(0.0, wall - checked)",
+    ),
+    Mutation(
+        "rule 4: a new operator counts a large group before it has read the store",
+        STATUS,
+        "and large(before)\n",
+        "and False\n",
+    ),
+    Mutation(
+        "rule 6: who is held is not counted any more",
+        MASS,
+        "if said.definite is not Verdict.UP or overrides",
+        "if said.verdict is not Verdict.UP or overrides",
+    ),
+    Mutation(
+        "rule 6: who is forced down is counted",
+        MASS,
+        "is not Verdict.UP or overrides.get(member, NO_OVERRIDE).forced_down:",
+        "is not Verdict.UP:",
+    ),
+    Mutation(
+        "rule 6: who is being deleted is counted", MASS, "if service is not None and service.leaving:", "if False:"
+    ),
+    Mutation(
+        "rule 6: the groups of a store do not count together",
+        MASS,
+        "above = now if store_above or found.above",
+        "above = now if found.above",
+    ),
+    Mutation("rule 6: one group is a store", MASS, "if len(several) < 2:", "if not several:"),
+    Mutation(
+        "rule 6: the brake is off as soon as the count is not above",
+        MASS,
+        "on = now - above <= spec.policy.down_time",
+        "on = now <= above",
+    ),
+    Mutation("rule 6: a hold is extended", MASS, "if hold is not None and moment.now < hold.until:", "if False:"),
+    Mutation(
+        "rule 6: a hold begins anew with who is ill in an outage",
+        MASS,
+        "if all(member in earlier and earlier[member].held for member in held):",
+        "if False:",
+    ),
+    Mutation(
+        "rule 6: what a hold had left is not read back", RESTORE, "sighted + header.hold_left)", "sighted + 600.0)"
+    ),
+    Mutation(
+        "rule 6: a hold that is read back keeps no brake on",
+        MASS,
+        "Braking(above=now, on=True, hold=hold)",
+        "Braking(hold=hold)",
+    ),
+    Mutation(
+        "rule 6: a release catches others anew while the brake is on",
+        MASS,
+        "if not self.on or (self.hold is not None and self.hold.released):",
+        "if not self.on:",
+    ),
+    Mutation(
+        "rule 7: an earlier owner's leave takes the member out",
+        OBSERVATION,
+        "        if fact.incarnation in seen.past:\n            return seen\n",
+        "",
+    ),
+    Mutation(
+        "rule 8: a container that stops for a moment is a service that is not there",
+        LIVENESS,
+        "service.confirmed - service.stopped > policy.down_time",
+        "service.confirmed - service.stopped > 0",
+    ),
+    Mutation(
+        "rule 8: a container that runs for a moment is a service that is there",
+        LIVENESS,
+        "return said and now - service.ran < policy.sight",
+        "return False",
+    ),
+    Mutation(
+        "rule 8: a container's state counts beside a check",
+        LIVENESS,
+        "    if seen.well is not None:\n        return None if seen.well else Reason.SERVICE_UNHEALTHY\n",
+        "    if seen.well is False:\n        return Reason.SERVICE_UNHEALTHY\n",
+    ),
+    Mutation(
+        "rule 8: who becomes silent after an illness keeps the illness's time",
+        LIVENESS,
+        "    if reason is Reason.SILENT and before.reason is not reason:",
+        "    if False:",
+    ),
+    Mutation(
+        "rule 9: ownership that went back once is a duplicate",
+        OBSERVATION,
+        "return len(self.flips) == 2 and",
+        "return len(self.flips) > 0 and",
+    ),
+    Mutation(
+        "rule 10: blindness ends with a look",
+        OBSERVATION,
+        "blind = None if seen.healthy and after.watched(policy, now=seen.now) else",
+        "blind = None if seen.healthy else",
+    ),
+    Mutation("an announced hold holds nobody", LIVENESS, "if not (mass or brake.announced):", "if not mass:"),
+    Mutation("an announced hold has no end", ANNOUNCEMENT, "return now < self.until", "return True"),
+    Mutation(
+        "an announced hold goes by the time of day",
+        ANNOUNCEMENT,
+        "(before is not None and before.said == said)",
+        "(before is not None and before.said == said and wall < said.until)",
+    ),
+    Mutation(
+        "an announced hold is as long as anybody writes",
+        ANNOUNCEMENT,
+        "said.until - said.since, LONGEST))",
+        "said.until - said.since))",
+    ),
+    Mutation(
+        "an announced hold is as long as an operator's clock is behind",
+        ANNOUNCEMENT,
+        "min(said.until - wall, said.until - said.since, LONGEST)",
+        "min(said.until - wall, LONGEST)",
+    ),
+    Mutation(
+        "an announced hold ends in an outage", LIVENESS, "        return brake.announced\n", "        return False\n"
+    ),
+    Mutation("an announced hold spends the brake", MASS, "Brake(catches=not announced,", "Brake(catches=True,"),
+    Mutation(
+        "an announced hold makes who is ill unknown",
+        LIVENESS,
+        "if before is not None and before.reason in ILL:  # Down as it is",
+        "if mass and before is not None and before.reason in ILL:  # Down as it is",
+    ),
+    Mutation(
+        "a wish forgets whatever silence",
+        FORGETTING,
+        "said.reason is Reason.SILENT and int(said.since) == int(since)",
+        "said.reason is Reason.SILENT",
+    ),
+    Mutation(
+        "a wish forgets who is not silent",
+        FORGETTING,
+        "said.reason is Reason.SILENT and int(said.since) == int(since)",
+        "int(said.since) == int(since)",
+    ),
+    Mutation(
+        "a wish forgets who is awaited",
+        FORGETTING,
+        "if _silent_since(view.published.get(member), since) and not _awaited(member, spec=spec, duty=duty)",
+        "if _silent_since(view.published.get(member), since)",
+    ),
+    Mutation(
+        "a wish is followed without sight",
+        FORGETTING,
+        "if not spec.forget or not _may(view, spec=spec, now=now, duty=duty):",
+        "if not spec.forget:",
+    ),
+    Mutation(
+        "rule 6: who had no time to beat after an outage is counted",
+        MASS,
+        "return now - store_back > early(policy)",
+        "return True",
     ),
 )

@@ -22,6 +22,7 @@ from servicegroup.model import (
     GroupSpec,
     Holder,
     Policy,
+    Reason,
     Receipt,
     State,
     Verdict,
@@ -274,6 +275,7 @@ class Observer:
     spec: GroupSpec
     view: View = field(default_factory=View)
     latency: float = 0.0
+    store_above: bool = False
     paused: bool = False
     stall: float = 0.0
     lag: float = 0.0
@@ -317,7 +319,7 @@ class Observer:
         )
         if healthy:
             self._go_on(store.record(now=now), now=now)
-        self.view, changes = advance(self.view, seen, spec=self.spec, wall=wall)
+        self.view, changes = advance(self.view, seen, spec=self.spec, wall=wall, store_above=self.store_above)
         self.asked, self.read, self.stall = None, None, 0.0
         self.next_pass = max(asked + self.spec.policy.pass_seconds, now + TICK)
         if healthy:
@@ -490,6 +492,11 @@ class World:
         """The verdicts that a member turned to, in order."""
         mine = [c for c in self.changes if c.member == member and c.at >= since and c.before is not c.after]
         return [change.after for change in mine]
+
+    def reasons_of(self, member: str) -> set[Reason]:
+        """All that were ever published of it."""
+        said = [change.transition.after for change in self.changes if change.member == member]
+        return {one.reason for one in said if one is not None}
 
     def turned(self, member: str, verdict: Verdict | None, *, since: float = 0.0) -> float | None:
         """When a member first turned to a verdict."""

@@ -152,6 +152,7 @@ def test_a_release_ends_the_hold_and_catches_nobody_else() -> None:
     assert reasons(world, TEN[:6]) == {Reason.SILENT}
     world.run(until_found(world))
     assert reasons(world, TEN[:7]) == {Reason.SILENT}
+    assert Reason.MASS_FAILURE not in world.reasons_of(TEN[6])
 
 
 def test_the_release_of_an_earlier_hold_is_no_release_of_this_one() -> None:
@@ -165,12 +166,13 @@ def test_the_release_of_an_earlier_hold_is_no_release_of_this_one() -> None:
 def test_who_left_or_is_forced_down_is_in_neither_number() -> None:
     world = running()
     world.respec(replace(world.spec, overrides={TEN[9]: Override(forced_down=True)}))
-    for member in TEN[:4]:
+    for member in TEN[:3]:
         world.leave(member)
-    world.kill(TEN[9], *TEN[4:6])
+    world.kill(TEN[9], *TEN[3:6])  # three of six; with one of those who left or are forced down, more than half
     world.run(until_found(world))
-    assert reasons(world, TEN[4:6]) == {Reason.SILENT}
-    assert reasons(world, TEN[:4]) == {None}
+    assert reasons(world, TEN[3:6]) == {Reason.SILENT}
+    assert Reason.MASS_FAILURE not in world.reasons_of(TEN[3])
+    assert reasons(world, TEN[:3]) == {None}
 
 
 def test_members_that_nobody_ever_saw_beat_are_not_held() -> None:
@@ -262,6 +264,43 @@ def test_a_store_is_above_by_its_groups_together_and_one_group_is_no_store() -> 
     assert of_store([edge, core], rule=RULE)
     assert not of_store([core, Count()], rule=RULE)
     assert not of_store([edge, edge], rule=RULE)
+
+
+def test_a_release_frees_its_group_for_good_though_all_groups_of_the_store_are_above() -> None:
+    """And no other group, whose brake is its own."""
+    groups = running(), running()
+    for world in groups:
+        world.running.store_above = True
+        silent(world, *TEN[:4])
+        world.run(until_found(world))
+        assert reasons(world, TEN[:4]) == {Reason.MASS_FAILURE}
+    released, held = groups
+    hold = released.running.view.braking.hold
+    assert hold is not None
+    silent(released, TEN[4])
+    released.respec(replace(released.spec, released=float(int(hold.since))))
+    for world in groups:
+        world.run(until_found(world))
+    assert reasons(released, TEN[:5]) == {Reason.SILENT}
+    assert Reason.MASS_FAILURE not in released.reasons_of(TEN[4])
+    assert reasons(held, TEN[:4]) == {Reason.MASS_FAILURE}
+
+
+def test_an_outage_counts_nobody_and_who_dies_alone_after_it_is_down_at_t() -> None:
+    world = running()
+    world.outage(2 * T)
+    world.kill(TEN[0])
+    world.run(T + INTERVAL + LATE)
+    assert reasons(world, TEN[:1]) == {Reason.SILENT}
+    assert Reason.MASS_FAILURE not in world.reasons_of(TEN[0])
+
+
+def test_a_rolling_loss_of_most_is_held_until_the_last_of_them_is_silent_no_more() -> None:
+    """Who is held counts on: the hold is not over because it holds."""
+    world = running(rule=replace(RULE, longest_hold=4 * T))
+    silent(world, *TEN[:6])
+    world.run(until_found(world) + 2 * T)
+    assert reasons(world, TEN[:6]) == {Reason.MASS_FAILURE}
 
 
 def test_what_counts_as_silent_comes_before_t_at_every_policy() -> None:
