@@ -55,6 +55,11 @@ class Site:
     def user(self) -> str:
         return f"system:serviceaccount:{self.namespace}:operator-{self.namespace}"
 
+    @property
+    def pid(self) -> int:
+        assert self._child is not None
+        return self._child.popen.pid
+
     def start(self) -> None:
         environ = {
             "PATH": os.environ["PATH"],

@@ -37,6 +37,7 @@ class Judging:
     moves: Moves
     decisions_file: Path | None = None
     roster: Roster | None = None
+    publisher: str = ""
     _tended: dict[GroupKey, Tended] = field(default_factory=dict)
     _given_up: set[GroupKey] = field(default_factory=set)
     _evidence: Evidence = field(init=False)
@@ -52,8 +53,8 @@ class Judging:
         return NO_PODS if self.roster is None else self.roster.duty(key)
 
     def recorded(self, key: GroupKey) -> bool:
-        """Whether the store's record of the group was taken in."""
-        return key in self._tended and self._tended[key].recorded
+        """Whether the store's record of the group was taken in, and nobody else writes it."""
+        return key in self._tended and self._tended[key].recorded and not self._tended[key].yields
 
     def judge(self, wanted: Mapping[GroupKey, Wanted], found: Survey) -> None:
         """All groups after one look; their intervals depend on how many members there are in all of them."""
@@ -77,9 +78,6 @@ class Judging:
     def _judge_one(self, wanted: Wanted, tended: Tended, found: Survey, *, store_above: bool) -> None:
         if tended.waiting:
             return
-        # The tables were lost, a backup came back, or another operator wrote: it is given the whole once more.
-        written = found.published.get(wanted.key)
-        tended.unpublished |= found.failure is None and written != tended.written
         for guest in tended.guests.values():
             guest.policy = tended.spec.policy
         tended.view, changes = advance(
@@ -91,6 +89,8 @@ class Judging:
             store_above=store_above,
             duty=self.duty(wanted.key),
         )
+        # The tables were lost, a backup came back, or another operator wrote: it is given the whole once more.
+        tended.make_way(found, publisher=self.publisher)
         for store in [store for store, guest in tended.guests.items() if guest.done(now=found.now)]:
             LOGGER.info("group %s: it has moved from store %s: nobody beats there any more", wanted.key, store)
             self.moves.close(tended.settle(store))

@@ -60,7 +60,9 @@ class StoreLoop:
 
     def __post_init__(self) -> None:
         self._bell = self.groups.bell()
-        self._judging = Judging(self.config, self.outlet, self.moves, self.decisions_file, self.roster)
+        self._judging = Judging(
+            self.config, self.outlet, self.moves, self.decisions_file, self.roster, publisher=self._publisher
+        )
         self._thread = StoreThread(self.config.name)
 
     @property
@@ -156,7 +158,7 @@ class StoreLoop:
     async def _publish(self, store: Store, wanted: Mapping[GroupKey, Wanted]) -> None:
         for key, one in wanted.items():
             tended = self._judging.known(key)
-            if tended is None or tended.waiting:
+            if tended is None or tended.waiting or tended.yields:
                 continue
             call = _publish_call(store, tended, publisher=self._publisher)
             try:

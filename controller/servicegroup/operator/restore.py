@@ -9,9 +9,9 @@ from dataclasses import replace
 from typing import Any
 
 from servicegroup.evaluation import View
-from servicegroup.liveness import restore
+from servicegroup.liveness import RESTORED, restore
 from servicegroup.massfailure import Braking, Hold, resumed
-from servicegroup.model import LONGEST_PROMISE, Policy
+from servicegroup.model import LONGEST_PROMISE, Policy, Reason, Verdict
 from servicegroup.observation import Watch
 from servicegroup.operator.conditions import OLD_STORE_UNREAD
 from servicegroup.operator.status import published_in, seconds
@@ -86,8 +86,7 @@ def with_members(view: View, record: Record, *, now: float) -> View:
         judged, published = {**from_record, **view.judged}, {**record.members, **view.published}
     braking = view.braking
     if header.publication >= view.publication:
-        hold = Hold(header.held_since, header.held_until, sighted + header.hold_left)
-        braking = replace(resumed(hold, now=now), announcement=braking.announcement)
+        braking = replace(resumed(_hold(record, now=now), now=now), announcement=braking.announcement)
     return replace(
         view,
         judged=judged,
@@ -96,6 +95,30 @@ def with_members(view: View, record: Record, *, now: float) -> View:
         promised=max(view.promised, header.promised),
         braking=braking,
     )
+
+
+def with_words(view: View, record: Record, *, policy: Policy, now: float) -> View:
+    """The view with what another operator, which publishes meanwhile, says of those who are silent for T by our own
+    reading too: it has watched for longer.
+    """
+    judged = dict(view.judged)
+    at = RESTORED if view.watch.healthy is None else view.watch.healthy
+    for member, said in restore(record.members, sighted=None).items():
+        mine, seen = judged.get(member), view.observations.get(member)
+        silent = seen is None or seen.silent_for(now=now) > policy.stretched(seen.interval).down_time
+        if (
+            said.reason in (Reason.SILENT, Reason.MASS_FAILURE)
+            and silent
+            and (mine is None or mine.verdict is Verdict.UP)
+        ):
+            judged[member] = replace(said, at=at)
+    braking = view.braking if view.braking.hold is not None else resumed(_hold(record, now=now), now=now)
+    return replace(view, judged=judged, braking=braking)
+
+
+def _hold(record: Record, *, now: float) -> Hold:
+    header = record.header
+    return Hold(header.held_since, header.held_until, now - record.age + header.hold_left)
 
 
 def _watch(watch: Watch, record: Record, *, status: Mapping[str, Any], policy: Policy, now: float) -> Watch:

@@ -21,6 +21,9 @@ EVERY = 600.0
 """Seconds between two calls of the whole roster: ten thousand pods are some 60 MB of answers."""
 
 RETRY = 10.0
+SURE = 2.0
+"""Seconds until a refusal is believed: an API server that has just started forbids everything for a moment."""
+
 LOOK = 1.0
 AT_ONCE = 20
 """Pods that are asked for once more in one look, a second: a broken image on ten thousand nodes is no flood."""
@@ -44,6 +47,7 @@ class Rollcall:
     _due: float = field(default=float("-inf"))
     _rests_until: float = float("-inf")
     _failed: bool = False
+    _forbidden: bool = False
 
     async def run(self) -> None:
         while True:
@@ -67,13 +71,16 @@ class Rollcall:
                     if not after:
                         break
         except Forbidden as error:
-            self._say(str(error))
-            self.roster.refuse(str(error), listing=True)
+            if self._refused_again():
+                self._say(str(error))
+                self.roster.refuse(str(error), listing=True)
+            else:
+                self._due = asked + SURE
         except ClusterUnavailable as error:
             self._say(str(error))
         else:
             self._due = asked + EVERY
-            self._failed = False
+            self._failed = self._forbidden = False
             self.roster.called(names, asked=asked)
 
     async def _ask_again(self) -> None:
@@ -86,11 +93,19 @@ class Rollcall:
             except Gone:
                 self.roster.discard(name, uid=uid)
             except ClusterUnavailable as error:
+                if isinstance(error, Forbidden) and not self._refused_again():
+                    self._rests_until = asked + SURE
+                    return
                 self._say(str(error))
                 self._rests_until = asked + RETRY
                 if isinstance(error, Forbidden):
                     self.roster.refuse(str(error), listing=False)
                 return
+
+    def _refused_again(self) -> bool:
+        """Whether it was refused the last time already, or never told anything."""
+        again, self._forbidden = self._forbidden or not self.roster.told, True
+        return again
 
     def _say(self, problem: str) -> None:
         if not self._failed:

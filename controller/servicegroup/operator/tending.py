@@ -8,10 +8,13 @@ from servicegroup.forgetting import asked, forgettable
 from servicegroup.liveness import Published
 from servicegroup.model import GroupSpec, Old
 from servicegroup.operator.moves import Guest
-from servicegroup.operator.restore import with_members, with_record
+from servicegroup.operator.restore import with_members, with_record, with_words
 from servicegroup.operator.survey import Survey
 from servicegroup.pods import Duty
 from servicegroup.record import Header
+
+PASSES_OF_THE_LIVING = 3
+"""An operator that publishes writes its record anew in each pass; one that did not for three has ended."""
 
 FORGET_EVERY = 15.0
 """Seconds between two looks for members to forget: they cost a walk over all of them."""
@@ -24,6 +27,8 @@ class Tended:
 
     `guests` are the stores that the group came from; `moved` are those whose records are to be taken in first. Of a
     group that is only `arriving`, an older record, of an earlier stay in this store, is not.
+    Of two operators over one store the one that came last publishes, once it has watched; the other `yields`, and takes
+    its word of the silent. `began` is when this one began to publish.
     `total` is how many members the operator before had counted, where its status could not name them all: they are
     known again by the record, or when they beat.
     """
@@ -40,6 +45,8 @@ class Tended:
     written: tuple[str, int] | None = None
     changes: tuple[Transition, ...] = ()
     forgot: float = float("-inf")
+    yields: bool = False
+    began: float = float("-inf")
 
     @property
     def elsewhere(self) -> list[View]:
@@ -58,6 +65,27 @@ class Tended:
             past = self.arriving and record is not None and record.header.publication < self.view.publication
             if record is not None and not past:
                 self.view = with_record(self.view, record, status=status, policy=policy, now=found.now)
+        elif self.yields and (record := found.records.get(key)) is not None:
+            self.view = with_words(self.view, record, policy=policy, now=found.now)
+
+    def make_way(self, found: Survey, *, publisher: str) -> None:
+        """Decide who publishes, after a look at whose publication the store holds."""
+        if found.failure is not None:
+            return
+        key, policy = self.spec.key, self.spec.policy
+        written, record = found.published.get(key), found.records.get(key)
+        self.unpublished |= written != self.written
+        if written is None or written[0] == publisher:
+            self.yields = False
+        elif record is None:  # it is read in the next pass; who has just begun is given way by the other
+            self.yields = self.yields or found.now - self.began > policy.sight
+        else:
+            alive = record.age <= PASSES_OF_THE_LIVING * policy.pass_seconds
+            self.yields = alive and not (self.written is None and self.view.watch.watched(policy, now=found.now))
+        if self.yields:
+            self.changes = ()  # all of it is published, when it is
+        elif written is None or written[0] != publisher:
+            self.began = found.now
 
     @property
     def waiting(self) -> bool:
