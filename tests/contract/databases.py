@@ -56,7 +56,7 @@ def _initdb(programs: Path, data: Path) -> list[str]:
 
 
 def _postgres(programs: Path, data: Path, port: int) -> list[str]:
-    settings = ("listen_addresses=127.0.0.1", f"port={port}", f"unix_socket_directories={data}", "shared_buffers=16MB")
+    settings = ("listen_addresses=127.0.0.1", f"port={port}", "unix_socket_directories=", "shared_buffers=16MB")
     return [str(programs / "postgres"), "-D", str(data), *(word for one in settings for word in ("-c", one))]
 
 

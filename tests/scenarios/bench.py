@@ -27,6 +27,9 @@ from tests.scenarios.places import Place, databases, gateways, memcacheds, sqlit
 
 STORES = ("sqlite", "postgresql", "mariadb", "memcached", "memcached-3", "gateway")
 
+NEED_A_MACHINE = ("disk_full", "packets_lost", "agents_packets_lost")
+"""Faults of what other programs stand on too, unless it is the run's own."""
+
 
 @dataclass
 class Bench:
@@ -139,8 +142,7 @@ def _machine(*, alone: bool) -> Mapping[str, str]:
             enter()
     except NoMachine as error:
         reason = str(error)
-    faults = ("disk_full", "packets_lost", "agents_packets_lost") if reason else ()
-    return {**lacks, **dict.fromkeys(faults, reason)}
+    return {**lacks, **dict.fromkeys(NEED_A_MACHINE if reason else (), reason)}
 
 
 def _place(name: str, folder: Path, own: Disk | None) -> AbstractContextManager[Place]:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from functools import partial
 
-from tests.scenarios.ledger import DOWN
+from tests.scenarios.ledger import DOWN, UP
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import INTERVAL, C, T, World
+from tests.scenarios.world import DIES, INTERVAL, C, T, World
 
 Play = Callable[[World], None]
 
@@ -42,11 +42,15 @@ def unheard(world: World, *, fault: str, seconds: float, arguments: Sequence[str
 
 
 def contended(world: World, *arguments: str) -> None:
-    """Each waits for others' locks, and gives way to them now and then; but nobody is away."""
-    with world.unnoticed("contended", *arguments):
+    """Each waits for others' locks, and gives way to them now and then; whoever lives is Up throughout."""
+    with world.store("contended", *arguments):
         world.rest(0.5 * T)
         world.kill()
         world.rest(2 * T)
+    for place in world.places:
+        dead = world.crew(place, DIES).names
+        others = [one for one in world.heard.of(place.name) if one.verdict != UP and one.member not in dead]
+        world.find(f"{place.name}: the living were Up throughout, not {others}", true=not others)
 
 
 def fails_over(world: World, *, lag: float, watched: bool) -> None:
