@@ -9,7 +9,7 @@ from typing import Any
 from tests.compare.faults import Fault
 from tests.compare.observations import Deaths, Figures
 from tests.compare.plan import Plan
-from tests.compare.systems import System
+from tests.compare.systems import Kind, System
 
 __all__ = ["Found", "read", "write"]
 
@@ -37,7 +37,7 @@ def read(folder: Path) -> Found:
     plan = given["plan"]
     return Found(
         Plan(
-            [System(**one) for one in plan["systems"]],
+            [System(**{**one, "kind": Kind(one["kind"])}) for one in plan["systems"]],
             [Fault(name) for name in plan["faults"]],
             plan["members"],
             plan["scale"],
@@ -54,4 +54,9 @@ def read(folder: Path) -> Found:
 
 def _figures(given: Mapping[str, Any]) -> Figures:
     deaths = given["deaths"]
-    return Figures(**{**given, "deaths": Deaths(deaths["struck"], tuple(deaths["seconds"]), tuple(deaths["reasons"]))})
+    return Figures(
+        **{
+            **given,
+            "deaths": Deaths(deaths["struck"], tuple(deaths["seconds"]), tuple(deaths["reasons"]), deaths["early"]),
+        }
+    )

@@ -11,46 +11,39 @@ __all__ = ["losses"]
 NOTEWORTHY = 1.0
 """Seconds: as often as each is asked."""
 
+Results = Mapping[str, Mapping[Fault, Figures]]
+Times = tuple[int, int]
 
-def losses(
-    results: Mapping[str, Mapping[Fault, Figures]], *, systems: Sequence[System], faults: Sequence[Fault]
-) -> list[str]:
-    """A sentence for each fault in which ours of the default times were slower, or wrong, or did not know."""
+
+def losses(results: Results, *, systems: Sequence[System], faults: Sequence[Fault]) -> list[str]:
+    """A sentence for each fault in which ours were slower than others of the same times, or wrong, or did not know."""
     return [line for fault in faults for line in (_unsure if fault in ON_STORES else _slower)(fault, results, systems)]
 
 
-def _slower(fault: Fault, results: Mapping[str, Mapping[Fault, Figures]], systems: Sequence[System]) -> Iterator[str]:
+def _slower(fault: Fault, results: Results, systems: Sequence[System]) -> Iterator[str]:
     medians = {
         system: figures.deaths.spread[1]
         for system in systems
         if (figures := results.get(system.name, {}).get(fault)) is not None and figures.deaths.spread is not None
     }
-    ours = [
-        value for system, value in medians.items() if system.kind is Kind.OURS and system.interval >= _usual(systems)
-    ]
-    if not ours:
-        return
-    better = {
-        one: value for one, value in medians.items() if one.kind is not Kind.OURS and value < min(ours) - NOTEWORTHY
-    }
-    if better:
-        words = ", ".join(
-            f"{one.title} ({one.interval}/{one.down_time}) {value:.0f} s" for one, value in better.items()
-        )
-        yield f"{fault}: our best median with the default times is {min(ours):.0f} s; sooner were {words}."
+    ours = [one for one in medians if one.kind is Kind.OURS]
+    for times in dict.fromkeys((one.interval, one.down_time) for one in ours):
+        best = min(medians[one] for one in ours if (one.interval, one.down_time) == times)
+        better = {one: value for one, value in medians.items() if _alike(one, times) and value < best - NOTEWORTHY}
+        if better:
+            words = ", ".join(f"{one.title} {value:.0f} s" for one, value in better.items())
+            yield f"{fault}, {times[0]}/{times[1]}: our best median is {best:.0f} s; sooner were {words}."
 
 
-def _usual(systems: Sequence[System]) -> int:
-    """The default interval, as it was scaled."""
-    return max(one.interval for one in systems if one.kind is Kind.OURS)
+def _alike(system: System, times: Times) -> bool:
+    """Whether it has these times; Kubernetes has its own, beside whatever ours are."""
+    return system.kind is Kind.KUBERNETES or (system.kind is Kind.NOVA and (system.interval, system.down_time) == times)
 
 
-def _unsure(fault: Fault, results: Mapping[str, Mapping[Fault, Figures]], systems: Sequence[System]) -> Iterator[str]:
+def _unsure(fault: Fault, results: Results, systems: Sequence[System]) -> Iterator[str]:
     for system in (one for one in systems if one.kind is Kind.OURS):
         found = results.get(system.name, {}).get(fault)
         if found is not None and (found.false or found.unknown_seconds):
-            yield (
-                f"{fault}: {system.title} ({system.interval}/{system.down_time}) published {found.false} of "
-                f"{found.living} living nodes as Down, and living nodes as Unknown for {found.unknown_seconds:.0f} s "
-                "in all."
-            )
+            wrong = f"{found.false} of {found.living} living nodes were Down at some time"
+            unknown = f"{found.unknown_seconds / found.living:.0f} s of each were Unknown"
+            yield f"{fault}: {system.title} {system.interval}/{system.down_time}: {wrong}, {unknown}."

@@ -4,7 +4,7 @@ Pure. All times are of the monotonic clock. An answer counts from the moment tha
 for after the fault.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import median
@@ -25,11 +25,14 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Deaths:
-    """Seconds until each death was published, and the reasons that were given; who is missing was never published."""
+    """Seconds until each death was published, and the reasons that were given. `early` were published while they lived,
+    before the fault: nothing is known of their deaths. Who is missing was never published.
+    """
 
     struck: int
     seconds: tuple[float, ...]
     reasons: tuple[str, ...]
+    early: int = 0
 
     @property
     def spread(self) -> tuple[float, float, float] | None:
@@ -62,7 +65,7 @@ def figures(
     down = {name: _held(answered, name, DOWN, until=until) for name in living}
     unknown = (_held(answered, name, UNKNOWN, until=until) for name in living)
     return Figures(
-        deaths=_deaths(answered, struck, since=since),
+        deaths=_deaths(answered, struck, early=_early(rounds, struck, since=since), since=since),
         living=len(living),
         false=sum(seconds > 0 for seconds in down.values()),
         false_seconds=sum(down.values()),
@@ -80,10 +83,17 @@ def published(rounds: Iterable[Round], name: str, *, since: float) -> tuple[floa
     return None
 
 
-def _deaths(rounds: Sequence[Round], struck: Sequence[str], *, since: float) -> Deaths:
-    found = [at for name in struck if (at := published(rounds, name, since=since)) is not None]
+def _early(rounds: Iterable[Round], struck: Sequence[str], *, since: float) -> set[str]:
+    latest = {name: one.said[name][0] for one in rounds if one.ended <= since for name in struck if name in one.said}
+    return {name for name, verdict in latest.items() if verdict == DOWN}
+
+
+def _deaths(rounds: Sequence[Round], struck: Sequence[str], *, early: Container[str], since: float) -> Deaths:
+    fresh = [name for name in struck if name not in early]
+    found = [at for name in fresh if (at := published(rounds, name, since=since)) is not None]
     seconds = tuple(sorted(at - since for at, _ in found))
-    return Deaths(len(struck), seconds, tuple(sorted({reason for _, reason in found if reason})))
+    reasons = tuple(sorted({reason for _, reason in found if reason}))
+    return Deaths(len(struck), seconds, reasons, len(struck) - len(fresh))
 
 
 def _held(rounds: Sequence[Round], name: str, verdict: str, *, until: float) -> float:

@@ -35,8 +35,9 @@ HOW = f"""\
   that has loaded the program, theirs and ours alike.
 - **I/T** is the interval and the down time (`report_interval`/`service_down_time`; of Kubernetes how often a lease is
   renewed, and `--node-monitor-grace-period`). 10/60 are the defaults of Nova and ours; 60/180 is what
-  [Fuel]({FUEL}) deployed Nova with (`osnailyfacter/modular/globals/globals.pp`); 5/20 is a setting for the impatient,
-  for both.
+  [Fuel] deployed Nova with (`osnailyfacter/modular/globals/globals.pp`); 5/20 is a setting for the impatient, for both.
+- **Deaths published** are those of nodes that were up when the fault struck. "Before it died" is who was published dead
+  and lived, so that nothing is known of its death.
 - **Published** is the first answer that says so: Nova's `servicegroup.API.service_is_up`, asked each second for the
   services as the scheduler lists them; the status of our resource, read from the API server each second; node and
   pods read each quarter of a second, since a container that ends is back before a second is over.
@@ -52,13 +53,15 @@ HOW = f"""\
   beating.
 - **Of Kubernetes runs** a real API server, controller manager, scheduler, kubelet and containerd, one node, so that its
   figures are of one try. Probes have their defaults (every 10 s, three failures). The kubelet starts again what ended,
-  which nobody else here does.
+  which nobody else here does; a container that was back between two looks was never seen to be dead.
 - **A restart of memcached**: a client of python-memcached that meets the server in the second that it is away counts it
   as dead for `memcache_dead_retry`, 300 s by default, and answers nothing meanwhile. Whoever asks each second meets it
   surely; a service that beats every ten seconds does so one time in ten.
 - **The partition** is a proxy that passes nothing on and refuses nothing; a new connection is taken, and not answered.
 - **The machine** has two cores, which other work shared: figures of the same line differ by some seconds from
-  run to run, for all systems alike."""
+  run to run, for all systems alike.
+
+[Fuel]: {FUEL}"""
 
 LOST = """\
 ## What we lose
@@ -70,8 +73,9 @@ By intent:
 - When more than half of a group fall silent at once they are held as Unknown for ten minutes at most. No fault here
   strikes so many; Nova would publish them after T, right or wrong.
 - Nova needs no operator and no second process on a node, and its reader asks the store itself.
-- Our agents give a call to the store at most an interval, Nova's services wait for as long as it takes. With an
-  interval of two seconds, on a machine that was far too busy, Nova's were up within seconds and ours after minutes.
+- Our agents give a call to the store at most an interval, Nova's services wait for as long as it takes. In a run
+  with an interval of two seconds, on a machine that was far too busy, Nova's were up within seconds and ours after
+  three minutes.
 - A service that ends or hangs is found by a check that fails three times. A kubelet sees its container end at once."""
 
 

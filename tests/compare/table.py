@@ -34,7 +34,7 @@ def _part(fault: Fault, results: Results, systems: Sequence[System], absent: Map
     lines = [_line(head), _line("---" for _ in head)]
     for system in systems:
         first = [system.title, f"{system.interval}/{system.down_time}"]
-        repeat = f"`--only {fault} --systems {system.name}{options}`"
+        repeat = "" if spares(system.kind, fault) else f"`--only {fault} --systems {system.name}{options}`"
         lines.append(_line([*first, *_cells(system, fault, results, absent), repeat]))
     return "\n".join([f"### {fault}", "", fill(EXPLAINED[fault], WIDTH, break_on_hyphens=False), "", *lines])
 
@@ -60,7 +60,8 @@ def _of_nodes(found: Figures) -> list[str]:
     wrong = f"{found.false} of {found.living}" if found.living else ""
     if found.false:
         wrong += f", for {_seconds(found.false_seconds)}"
-    return [f"{len(deaths.seconds)} of {deaths.struck}", *spread, ", ".join(deaths.reasons), wrong]
+    many = f"{len(deaths.seconds)} of {deaths.struck}" + (f"; {deaths.early} before it died" if deaths.early else "")
+    return [many, *spread, ", ".join(deaths.reasons), wrong]
 
 
 def _seconds(value: float) -> str:

@@ -27,9 +27,9 @@ UP, DOWN, UNKNOWN = {"a": "up", "b": "up"}, {"a": "down", "b": "up"}, {"a": "unk
 
 
 def test_a_death_is_published_with_the_first_answer_that_was_asked_for_after_it() -> None:
-    found = figures(rounds(UP, DOWN, UP, DOWN, DOWN), struck=["a"], living=["b"], since=1.5, until=9.0)
-    assert found.deaths.struck == 1
-    assert found.deaths.seconds == pytest.approx((1.6,))
+    found = figures(rounds(UP, DOWN, UP, DOWN, DOWN), struck=["a"], living=["b"], since=1.05, until=9.0)
+    assert (found.deaths.struck, found.deaths.early) == (1, 0)
+    assert found.deaths.seconds == pytest.approx((2.05,))
     assert found.deaths.reasons == ("why",)
 
 
@@ -37,6 +37,11 @@ def test_a_death_that_nobody_speaks_of_is_missing() -> None:
     found = figures(rounds(UP, UP, UNKNOWN), struck=["a"], living=[], since=0.0, until=9.0)
     assert found.deaths == Deaths(1, (), ())
     assert found.deaths.spread is None
+
+
+def test_who_was_published_before_the_fault_tells_nothing_of_the_time_after_it() -> None:
+    found = figures(rounds(UP, DOWN, DOWN, DOWN), struck=["a", "b"], living=[], since=1.5, until=9.0)
+    assert (found.deaths.struck, found.deaths.seconds, found.deaths.early) == (2, (), 1)
 
 
 def test_the_spread_is_least_median_and_greatest() -> None:
