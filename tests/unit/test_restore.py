@@ -5,12 +5,14 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
+from servicegroup.announcement import heard
 from servicegroup.evaluation import View, advance
 from servicegroup.liveness import Published
-from servicegroup.model import Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
+from servicegroup.massfailure import Braking
+from servicegroup.model import Announced, Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass, Watch
 from servicegroup.operator.conditions import StoreSight
-from servicegroup.operator.restore import came_from, from_status, unrecorded, with_members, with_record
+from servicegroup.operator.restore import came_from, from_status, unrecorded, with_members, with_record, with_words
 from servicegroup.operator.status import Moving, render
 from servicegroup.record import Header, Record
 
@@ -268,3 +270,16 @@ def test_the_longest_promise_that_was_published_is_the_one_that_counts(in_status
     found = Record(Header(5, POLICY, "e", 1000.0, 0.0, promised=in_record), 3.0, {"a": UP})
 
     assert restored(said, found).promised == 30.0
+
+
+def test_another_operators_word_takes_neither_the_brake_nor_an_announced_hold_away() -> None:
+    announcement = heard(None, Announced(WALL, WALL + 60), now=NOW, wall=WALL)
+    mine = Braking(above=NOW - 5, on=True, announcement=announcement)
+    view = View(watch=Watch(ended=NOW, healthy=NOW, epoch="e"), braking=mine)
+    assert with_words(view, record({}), policy=POLICY, now=NOW).braking == mine
+
+    theirs = record({})
+    held = replace(theirs, header=replace(theirs.header, held_since=WALL, held_until=WALL + 600, hold_left=600.0))
+    braking = with_words(view, held, policy=POLICY, now=NOW).braking
+    assert braking.announcement == announcement
+    assert braking.holding(now=NOW) is not None

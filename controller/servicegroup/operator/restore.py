@@ -112,7 +112,9 @@ def with_words(view: View, record: Record, *, policy: Policy, now: float) -> Vie
             and (mine is None or mine.verdict is Verdict.UP)
         ):
             judged[member] = replace(said, at=at)
-    braking = view.braking if view.braking.hold is not None else resumed(_hold(record, now=now), now=now)
+    braking, theirs = view.braking, resumed(_hold(record, now=now), now=now)
+    if braking.hold is None and theirs.hold is not None:
+        braking = replace(braking, above=theirs.above, on=theirs.on, hold=theirs.hold)
     return replace(view, judged=judged, braking=braking)
 
 
