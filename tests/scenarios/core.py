@@ -5,8 +5,9 @@ of the clocks, once each: an orthogonal array of four factors with three levels.
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 
+from tests.scenarios.pace import DIES, STAYS, C, T
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import DIES, STAYS, C, T, World
+from tests.scenarios.world import World
 
 Level = Callable[[World], Iterator[None]]
 

@@ -6,8 +6,10 @@ from typing import Any
 
 from tests.scenarios.bench import Bench
 from tests.scenarios.ledger import Figures
+from tests.scenarios.making import world
+from tests.scenarios.pace import CREWS, PACE
 from tests.scenarios.places import Place
-from tests.scenarios.world import CREWS, PACE, World, world
+from tests.scenarios.world import World
 
 
 @dataclass(frozen=True, slots=True)

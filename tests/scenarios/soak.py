@@ -20,8 +20,9 @@ from servicegroup.clock import monotonic
 
 from tests.scenarios.bench import STORES, bench
 from tests.scenarios.ledger import Figures, Pace
+from tests.scenarios.making import world
 from tests.scenarios.plan import API_SERVER, OPERATOR, Act, plan
-from tests.scenarios.world import World, world
+from tests.scenarios.world import World
 
 CREWS = {f"crew-{number}": 50 for number in range(10)}
 PACE = Pace(interval=5.0, down_time=30.0, grace=8.0)

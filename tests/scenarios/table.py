@@ -3,8 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from tests.scenarios.ledger import Figures
+from tests.scenarios.pace import DOWN_TIME, INTERVAL, C, T
 from tests.scenarios.scenario import Played
-from tests.scenarios.world import DOWN_TIME, INTERVAL, C, T
 
 HEAD = f"""# Failure modes
 

@@ -12,32 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
 from servicegroup.clock import monotonic
-from servicegroup.model import GroupKey
 
 from tests.scenarios.bench import Bench
 from tests.scenarios.crews import Crew
 from tests.scenarios.gaps import Gaps
-from tests.scenarios.hearing import Hearing, hearing
+from tests.scenarios.hearing import Hearing
 from tests.scenarios.ledger import DOWN, OBSERVER, STORE, UP, Break, Figures, Life, Pace, Span, due_at, figures
 from tests.scenarios.operators import Operator
+from tests.scenarios.pace import DIES
 from tests.scenarios.places import Place
 
-INTERVAL, DOWN_TIME = 2.0, 12.0
-"""Seconds: the defaults, 10 and 60, five times as fast."""
-
-T, C = DOWN_TIME, 2.5 * INTERVAL
-GRACE = 3.0
-"""Seconds that a busy machine of two cores may add to anything."""
-
-PACE = Pace(INTERVAL, DOWN_TIME, GRACE)
 STARTS_WITHIN = 180.0
 MOST_PATIENT = 10
 """Multiples of T for which the last verdicts are waited for."""
-
-STAYS, DIES = "stays", "dies"
-CREWS = {STAYS: 8, DIES: 4}
 
 
 @dataclass
@@ -273,63 +261,3 @@ def _wanted(life: Life, now: float) -> str | None:
     if life.left < now:
         return None
     return UP if life.silence(now) is None else DOWN
-
-
-@contextmanager
-def world(
-    bench: Bench,
-    places: Sequence[Place],
-    *,
-    crews: Mapping[str, int] = CREWS,
-    spec: Mapping[str, Any] | None = None,
-    clocked: bool = False,
-    pace: Pace = PACE,
-) -> Iterator[World]:
-    """Members that are all Up, watched for long enough that each could be found dead. `clocked`: the operator's time of
-    day is what a file says.
-    """
-    namespace = bench.namespace()
-    folder = bench.folder / namespace
-    folder.mkdir()
-    clock = folder / "clock" if clocked else None
-    if clock is not None:
-        clock.write_text("+0", encoding="ascii")
-    stores = {place.name: {"driver": place.driver, "url": place.operator_url} for place in places}
-    (folder / "stores.yaml").write_text(yaml.safe_dump({"stores": stores}), encoding="utf-8")
-    policy = {
-        "reportIntervalSeconds": int(pace.interval),
-        "serviceDownTimeSeconds": int(pace.down_time),
-        **(spec or {}),
-    }
-    operator = Operator(namespace, folder, bench.kubeconfig, clock)
-    with hearing(folder / "decisions.jsonl") as heard:
-        addresses = {place.name: place.admit(namespace, clock=clock) for place in places}
-        one = World(bench, places, namespace, folder, heard, operator, pace, policy, addresses)
-        try:
-            for place in places:
-                bench.create(namespace, place.name, {"store": place.name, **policy})
-            with one.operator_gone():
-                pass
-            for place in places:
-                # A file's ages are by the clock of whoever reads them, and ours does not step.
-                if not (clocked and place.url.startswith("sqlite")):
-                    key = GroupKey(namespace, place.name)
-                    one.gaps[place.name] = Gaps(place, key, longest=pace.interval / 2)
-            for place in places:
-                for name, count in crews.items():
-                    one.join(place, name, [f"{name}-{number}" for number in range(count)])
-            _watched(one, everyone=sum(crews.values()))
-            yield one
-        finally:
-            one.close()
-            bench.clean(namespace)
-
-
-def _watched(one: World, *, everyone: int) -> None:
-    def all_up() -> bool:
-        return all(list(one.verdicts(place).values()) == [UP] * everyone for place in one.places)
-
-    began = monotonic()
-    assert one.heard.wait(all_up, until=began + STARTS_WITHIN), f"not all are Up: {one.operator.log[-3000:]}"
-    # T since the store was first looked at: a death is due T after it from here on.
-    one.rest(max(0.0, began + one.pace.down_time - monotonic()))

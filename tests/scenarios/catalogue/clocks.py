@@ -4,8 +4,9 @@ from functools import partial
 from pathlib import Path
 
 from tests.scenarios.ledger import UP
+from tests.scenarios.pace import C, T
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import C, T, World
+from tests.scenarios.world import World
 
 DISTANT = "cut_off"
 """Agents that can be cut off from a store are on machines of their own, with their own clocks."""

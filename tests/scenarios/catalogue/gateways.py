@@ -4,8 +4,9 @@ from functools import partial
 
 from tests.scenarios.catalogue.stores import MAX_HOLD, unheard
 from tests.scenarios.ledger import UP
+from tests.scenarios.pace import C, T
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import C, T, World
+from tests.scenarios.world import World
 
 
 def unheard_for_less_than_t(world: World, *, fault: str, seconds: float) -> None:

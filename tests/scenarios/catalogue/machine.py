@@ -4,8 +4,8 @@ from functools import partial
 
 from tests.scenarios.catalogue.stores import MAX_HOLD, for_a_time, unheard
 from tests.scenarios.machine import BACK, THERE
+from tests.scenarios.pace import INTERVAL, T
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import INTERVAL, T
 
 SCENARIOS = (
     Scenario("its disk is full for 1.5 T", for_a_time("disk_full", 1.5 * T), needs="disk_full"),

@@ -3,9 +3,10 @@
 from functools import partial
 
 from tests.scenarios.ledger import DOWN, UP
+from tests.scenarios.pace import DIES, INTERVAL, STAYS, C, T
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.words import override, release, remake
-from tests.scenarios.world import DIES, INTERVAL, STAYS, C, T, World
+from tests.scenarios.world import World
 
 MOST = {STAYS: 4, DIES: 8}
 HOLD = 10 * T

@@ -3,9 +3,10 @@
 from dataclasses import replace
 from functools import partial
 
+from tests.scenarios.pace import DIES, STAYS, C, T
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.words import asked
-from tests.scenarios.world import DIES, STAYS, C, T, World
+from tests.scenarios.world import World
 
 
 def stopped(world: World, *, seconds: float) -> None:

@@ -5,8 +5,9 @@ from contextlib import ExitStack
 from functools import partial
 
 from tests.scenarios.ledger import DOWN, UP
+from tests.scenarios.pace import DIES, INTERVAL, C, T
 from tests.scenarios.scenario import Scenario
-from tests.scenarios.world import DIES, INTERVAL, C, T, World
+from tests.scenarios.world import World
 
 Play = Callable[[World], None]
 

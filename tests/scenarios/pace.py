@@ -1,0 +1,15 @@
+"""How fast the scenarios are, and who takes part in most of them."""
+
+from tests.scenarios.ledger import Pace
+
+INTERVAL, DOWN_TIME = 2.0, 12.0
+"""Seconds: the defaults, 10 and 60, five times as fast."""
+
+T, C = DOWN_TIME, 2.5 * INTERVAL
+GRACE = 3.0
+"""Seconds that a busy machine of two cores may add to anything."""
+
+PACE = Pace(INTERVAL, DOWN_TIME, GRACE)
+
+STAYS, DIES = "stays", "dies"
+CREWS = {STAYS: 8, DIES: 4}
