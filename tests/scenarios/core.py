@@ -37,7 +37,7 @@ def operator_works(world: World) -> Iterator[None]:
 
 
 def operator_is_restarted(world: World) -> Iterator[None]:
-    with world.operator_gone():
+    with world.operator_gone(wait=False):  # the store is away still
         yield
 
 
