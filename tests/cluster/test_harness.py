@@ -4,10 +4,11 @@ import os
 import select
 import subprocess
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.localcluster.namespaces import leftovers
+from tests.localcluster.namespaces import Machine, leftovers
 
 ROOT = Path(__file__).parents[2]
 
@@ -38,3 +39,15 @@ def test_nothing_is_left_of_a_machine_whose_owner_was_killed(parts: tuple[Mappin
     gone.poll()
     os.close(handle)
     assert leftovers(name) == []
+
+
+def test_a_machine_whose_processes_were_all_killed_runs_others(parts: tuple[Mapping[str, Path], Path]) -> None:
+    with Machine.start(pause=parts[0]["pause"]) as machine:
+        started, log = machine.folder / "started", machine.folder / "work.log"
+        work = machine.start_program(["sh", "-c", f"touch {started}; exec sleep 9999"], log=log)
+        while not started.exists():
+            time.sleep(0.01)
+        machine.kill_all()
+        work.popen.wait()
+        assert machine.start_program(["true"], log=log).popen.wait() == 0
+    assert leftovers(machine.name) == []

@@ -20,7 +20,7 @@ from . import compiling
 from .errors import LocalClusterError
 from .toolchain import OTHER_WAYS
 
-__all__ = ["CONTROL_PLANE", "NODE", "PACKAGES", "cache_home", "find_or_build"]
+__all__ = ["CONTROL_PLANE", "NODE", "PACKAGES", "cache_home", "find_or_build", "kubernetes_version"]
 
 PACKAGES: Final[Mapping[str, str]] = {
     "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
@@ -105,7 +105,7 @@ def _cached_or_built(
                     packages,
                     module=MODULE,
                     into=folder,
-                    version=_kubernetes_version(),
+                    version=kubernetes_version(),
                     environ=environ,
                     progress=progress,
                     nice=nice,
@@ -130,11 +130,11 @@ def _cache_folder(environ: Mapping[str, str]) -> Path:
     # A dependency's version counts as much as Kubernetes' own: what is cached is what a clean machine would build.
     sources = ("go.mod", "go.sum", "pause/main.go")
     pinned = hashlib.sha256(b"".join((MODULE / name).read_bytes() for name in sources)).hexdigest()
-    target = f"{_kubernetes_version()}-{platform.system().lower()}-{machine}-{pinned[:12]}"
+    target = f"{kubernetes_version()}-{platform.system().lower()}-{machine}-{pinned[:12]}"
     return cache_home(environ) / "localcluster" / target
 
 
-def _kubernetes_version() -> str:
+def kubernetes_version() -> str:
     text = (MODULE / "go.mod").read_text(encoding="utf-8")
     found = re.search(r"^\s*(?:require )?k8s\.io/kubernetes (v\S+)", text, flags=re.MULTILINE)
     if not found:

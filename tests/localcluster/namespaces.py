@@ -92,6 +92,19 @@ class Machine:
     def start_program(self, argv: Sequence[str | Path], *, log: Path) -> Child:
         return processes.start(self.within(argv), log=log, environ=os.environ, folder=self.folder)
 
+    def kill_all(self) -> None:
+        """SIGKILL to each process in it but the first: kernel and namespaces stay."""
+        here = _process_namespace(self._first)
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it ended meanwhile
+                handle = os.pidfd_open(int(process.name))
+                try:
+                    # Strictly after opening: the handle stays with the process that is looked at here.
+                    if int(process.name) != self._first and _process_namespace(int(process.name)) == here:
+                        signal.pidfd_send_signal(handle, signal.SIGKILL)
+                finally:
+                    os.close(handle)
+
     @contextmanager
     def network(self) -> Iterator[None]:
         """The calling thread, and what it starts meanwhile, is in the machine's network."""
@@ -124,6 +137,10 @@ def kill(child: Child) -> None:
     for pid in Path(f"/proc/{child.popen.pid}/task/{child.popen.pid}/children").read_text(encoding="ascii").split():
         os.kill(int(pid), signal.SIGKILL)
     child.popen.wait()
+
+
+def _process_namespace(pid: int) -> str:
+    return str(Path(f"/proc/{pid}/ns/pid").readlink())
 
 
 def _set_network(descriptor: int) -> None:

@@ -12,6 +12,7 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -21,7 +22,7 @@ from .errors import LocalClusterError
 from .keeper import hierarchies
 from .layout import write_private
 from .namespaces import ADDRESS, Machine
-from .nodefiles import CNI_PLUGINS, PAUSE_IMAGE, Node, controllers_argv, scheduler_argv
+from .nodefiles import BRISK, CNI_PLUGINS, PAUSE_IMAGE, Node, Rhythm, controllers_argv, scheduler_argv
 from .pauseimage import write_archive
 from .processes import Child
 from .readiness import require_running, wait_until
@@ -40,6 +41,8 @@ FROM_THE_SYSTEM: Final[Mapping[str, str]] = {
 """Programs that are not compiled here, and Debian's package of each."""
 
 KUBELET: Final = "kubelet"
+BESIDE: Final = ("kube-controller-manager", "kube-scheduler")
+"""Programs of the cluster that do not run on its node."""
 
 
 def lacking() -> str:
@@ -59,13 +62,15 @@ def lacking() -> str:
 class Cluster:
     """Made by `run_cluster`."""
 
-    def __init__(self, *, machine: Machine, plane: ControlPlane, binaries: Mapping[str, Path]) -> None:
+    def __init__(self, *, machine: Machine, plane: ControlPlane, binaries: Mapping[str, Path], rhythm: Rhythm) -> None:
         self.machine = machine
         self.plane = plane
         self.kubeconfig = plane.kubeconfig()
         self._binaries = binaries
         folder = machine.folder / "node"
-        self._node = Node(folder=folder, kubeconfig=self.kubeconfig, address=ADDRESS, cgroup=machine.name)
+        self._node = Node(
+            folder=folder, kubeconfig=self.kubeconfig, address=ADDRESS, cgroup=machine.name, rhythm=rhythm
+        )
         self._children: dict[str, Child] = {}
 
     def load_image(self, archive: Path) -> None:
@@ -86,8 +91,16 @@ class Cluster:
         """Containers run on; nobody looks after them until `start_kubelet`."""
         namespaces.kill(self._children.pop(KUBELET))
 
-    def start_kubelet(self) -> None:
-        self._in_machine(KUBELET, self._node.kubelet_argv(self._binaries[KUBELET]))
+    def start_kubelet(self, *, kubeconfig: Path | None = None) -> None:
+        """With another way to the API server, where one is given."""
+        node = self._node if kubeconfig is None else replace(self._node, kubeconfig=kubeconfig)
+        self._in_machine(KUBELET, node.kubelet_argv(self._binaries[KUBELET]))
+
+    def power_off(self) -> None:
+        """SIGKILL to all that runs on the node, but not to what keeps its namespaces: the API server is elsewhere."""
+        self.machine.kill_all()
+        for name in [name for name in self._children if name not in BESIDE]:
+            self._children.pop(name).popen.wait()
 
     def volume(self, pod: str, name: str) -> Path:
         """Where the emptyDir of a pod, given by its uid, is on the disk."""
@@ -125,7 +138,9 @@ class Cluster:
         controllers, scheduler = binaries["kube-controller-manager"], binaries["kube-scheduler"]
         self._beside(
             "kube-controller-manager",
-            controllers_argv(controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout),
+            controllers_argv(
+                controllers, kubeconfig=self.kubeconfig, layout=self.plane.layout, rhythm=self._node.rhythm
+            ),
         )
         self._beside("kube-scheduler", scheduler_argv(scheduler, kubeconfig=self.kubeconfig, layout=self.plane.layout))
         wait_until(lambda: self._answers("version"), what="containerd", children=self._children)
@@ -149,7 +164,7 @@ class Cluster:
         self._children[name] = processes.start(argv, log=log, environ=os.environ, folder=self.machine.folder)
 
     def _stop(self) -> None:
-        for name in ("kube-controller-manager", "kube-scheduler"):
+        for name in BESIDE:
             if name in self._children:
                 processes.kill(self._children[name])
         self.plane.kill_apiserver()  # what it would end in order goes with the machine
@@ -159,14 +174,14 @@ class Cluster:
 
 
 @contextmanager
-def run_cluster(binaries: Mapping[str, Path]) -> Iterator[Cluster]:
+def run_cluster(binaries: Mapping[str, Path], *, rhythm: Rhythm = BRISK) -> Iterator[Cluster]:
     """Meanwhile the calling thread is in the cluster's network. Raises LocalClusterError when it does not come up."""
     with (
         Machine.start(pause=binaries["pause"]) as machine,
         machine.network(),
         ControlPlane.start(binaries, folder=machine.folder / "control-plane", address=ADDRESS) as plane,
     ):
-        cluster = Cluster(machine=machine, plane=plane, binaries=binaries)
+        cluster = Cluster(machine=machine, plane=plane, binaries=binaries, rhythm=rhythm)
         try:
             cluster._start()
             yield cluster

@@ -13,7 +13,7 @@ from typing import Final
 
 from .layout import Layout
 
-__all__ = ["NODE", "PAUSE_IMAGE", "Node", "controllers_argv", "scheduler_argv"]
+__all__ = ["BRISK", "NODE", "PAUSE_IMAGE", "USUAL", "Node", "Rhythm", "controllers_argv", "scheduler_argv"]
 
 NODE: Final = "node-1"
 
@@ -26,6 +26,24 @@ CNI_PLUGINS: Final = Path("/usr/lib/cni")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rhythm:
+    """In seconds: for how long a node's lease is good, how often its status is written although nothing changed, and
+    how long a node is silent until it is NotReady.
+    """
+
+    lease: int
+    report: int
+    grace: int
+
+
+USUAL: Final = Rhythm(lease=40, report=300, grace=50)
+"""Kubernetes's defaults."""
+
+BRISK: Final = Rhythm(lease=12, report=10, grace=30)
+"""A node that is silent is known to be so after half a minute."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
     """Where a node keeps its things; `cgroup` is the subtree that all its pods are in."""
 
@@ -33,6 +51,7 @@ class Node:
     kubeconfig: Path
     address: str
     cgroup: str
+    rhythm: Rhythm = BRISK
 
     @property
     def socket(self) -> Path:
@@ -110,8 +129,8 @@ conf_dir = "{self.folder / "cni"}"
                 "failSwapOn": False,
                 "imageGCHighThresholdPercent": 100,  # an image that is gone could not be had again
                 "localStorageCapacityIsolation": False,
-                "nodeLeaseDurationSeconds": 12,
-                "nodeStatusReportFrequency": "10s",
+                "nodeLeaseDurationSeconds": self.rhythm.lease,
+                "nodeStatusReportFrequency": f"{self.rhythm.report}s",
                 "podLogsDir": str(self.folder / "pod-logs"),
                 "resolvConf": str(self.folder / "resolv.conf"),
                 "serializeImagePulls": False,
@@ -135,7 +154,7 @@ conf_dir = "{self.folder / "cni"}"
         )
 
 
-def controllers_argv(program: Path, *, kubeconfig: Path, layout: Layout) -> list[str]:
+def controllers_argv(program: Path, *, kubeconfig: Path, layout: Layout, rhythm: Rhythm) -> list[str]:
     return [
         str(program),
         f"--kubeconfig={kubeconfig}",
@@ -144,8 +163,7 @@ def controllers_argv(program: Path, *, kubeconfig: Path, layout: Layout) -> list
         f"--cert-dir={layout.certificates}",
         f"--root-ca-file={layout.authority}",
         f"--service-account-private-key-file={layout.signing_key}",
-        # A node that is silent is known to be so after half a minute, not after one.
-        "--node-monitor-grace-period=30s",
+        f"--node-monitor-grace-period={rhythm.grace}s",
     ]
 
 
