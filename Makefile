@@ -39,6 +39,9 @@ lint: .venv/ready ## what `make test` checks before the tests
 benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare drivers'; ARGS="--stores sqlite" and more
 	@$(BIN)/python -m tests.benchmarks $(ARGS)
 
+compare: .venv/ready ## Nova's service groups, pod status and ours under the same faults; ARGS="--only power-off" and more
+	@$(BIN)/python -m tests.compare $(ARGS)
+
 mutations: .venv/ready ## the rules are got wrong one by one, and the tests must notice; ARGS="--only epoch"
 	@$(BIN)/python -m tests.mutations $(ARGS)
 
@@ -56,8 +59,10 @@ lock: .venv/ready ## pin the newest versions that pyproject.toml allows
 	  -o requirements/dev.txt -c requirements/operator.txt pyproject.toml
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
 	  --group build -o requirements/build.txt -c requirements/dev.txt
+	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url \
+	  --upgrade -o tests/compare/nova.txt tests/compare/nova.in
 
 clean: ## remove what the targets made here; the compiled control plane stays in the cache folder
 	@rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis build controller/servicegroup.egg-info
 
-.PHONY: help setup demo demo-stop test test-cluster lint benchmark mutations format chart lock clean
+.PHONY: help setup demo demo-stop test test-cluster lint benchmark compare mutations format chart lock clean
