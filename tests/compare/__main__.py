@@ -47,7 +47,7 @@ def main(argv: list[str]) -> int:
     except KeyboardInterrupt:
         return 130
     text = report(found)
-    print(text)
+    print(text, end="")
     if arguments.write:
         DOCUMENT.write_text(text, encoding="utf-8")
     return 0

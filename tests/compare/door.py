@@ -73,8 +73,8 @@ class Door:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         try:
-            await self._passing.wait()
-            with suppress(OSError):
+            with suppress(OSError, asyncio.CancelledError):  # cancelled by `close`, which is no error to be told of
+                await self._passing.wait()
                 server_reader, server_writer = await asyncio.open_connection(self._host, port)
                 await asyncio.gather(self._pump(reader, server_writer), self._pump(server_reader, writer))
         finally:

@@ -36,7 +36,6 @@ EXPLAINED = {
     Fault.DATABASE_PAUSED: "MariaDB and PostgreSQL get SIGSTOP, and SIGCONT after 90 seconds. All nodes live.",
 }
 
-SILENCED = (Fault.POWER_OFF, Fault.AGENT_KILLED, Fault.PARTITION)
 BYSTANDERS = 4
 """For each node that one fault strikes. Of our own members at most half may fall silent at once, else the brake on mass
 failures holds them as Unknown: three faults silence as many each, and the two others' nodes are Down before."""

@@ -21,12 +21,13 @@ SERVERS = (
 
 def versions() -> list[str]:
     """Sentences."""
+    kernel = platform.release().partition("-")[0]
     nova = ", ".join(f"{name} {environment.version(name)}" for name in OF_NOVA)
     return [
         f"This project {version('servicegroup')}; Kubernetes {kubernetes_version()} with its defaults.",
         f"Nova's environment (`tests/compare/nova.txt`): {nova}.",
         f"Servers: {'; '.join(said for argv in SERVERS if (said := _said(argv)))}.",
-        f"Python {platform.python_version()}, {os.cpu_count()} cores, Linux {platform.release()}.",
+        f"Python {platform.python_version()}, {os.cpu_count()} cores, Linux {kernel}.",
     ]
 
 

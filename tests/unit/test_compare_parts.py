@@ -76,6 +76,19 @@ def test_who_connects_to_a_shut_door_is_not_refused_and_gets_no_answer() -> None
             assert connection.recv(100) == b"one"
 
 
+def test_a_door_that_is_closed_while_somebody_waits_before_it_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with echoing() as port, socket.socket() as connection:
+        with door() as way:
+            near = way.to(port)
+            connection.connect(("127.0.0.1", near))
+            connection.sendall(b"one")
+            assert connection.recv(100) == b"one"
+            way.shut()
+            connection.sendall(b"two")
+        assert connection.recv(100) == b""
+    assert caplog.messages == []
+
+
 KEEPING = """
 import signal, sys
 from pathlib import Path
