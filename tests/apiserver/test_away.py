@@ -5,7 +5,9 @@ The server is these tests' own, since they take it from everybody. An outage her
 """
 
 import json
+import os
 import socket
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ from tests.apiserver.test_operator import Cluster
 from tests.localcluster import processes
 from tests.localcluster.controlplane import ControlPlane
 
+ROOT = Path(__file__).parents[2]
 INTERVAL, DOWN_TIME = 4, 10
 """Long enough that a busy machine's lateness is no news, which would be a write of its own."""
 
@@ -162,6 +165,29 @@ def test_an_api_server_that_is(
             until(lambda: cluster.verdicts(name="edge")["node-1"] == "Down", why="the spec's change is taken in")
         assert alive(site)
         assert written(cluster, name="compute", since=back) == 1
+
+
+def test_a_watch_that_is_dead_and_was_told_nothing_is_given_up_and_what_it_missed_is_taken_in(
+    way: Relay, cluster: Cluster
+) -> None:
+    site = cluster.site
+    through(way, site.kubeconfig)
+    cluster.create()
+    log = site.folder / "watching.log"
+    watching = processes.start(
+        [sys.executable, "-m", "tests.apiserver.watching", site.namespace, "3"],
+        log=log,
+        environ={"PATH": os.environ["PATH"], "HOME": str(site.folder), "KUBECONFIG": str(site.kubeconfig)},
+        folder=ROOT,
+    )
+    try:
+        until(lambda: "groups: compute\n" in log.read_text(encoding="utf-8"), why="the group is watched")
+        way.swallow()
+        way.mend()
+        cluster.create(name="late")
+        until(lambda: "groups: compute late\n" in log.read_text(encoding="utf-8"), why="the new one is taken in")
+    finally:
+        processes.kill(watching)
 
 
 def written(cluster: Cluster, *, name: str, since: datetime) -> int:

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from servicegroup.announcement import heard
 from servicegroup.evaluation import View, advance
-from servicegroup.liveness import Published
+from servicegroup.liveness import Judgement, Published
 from servicegroup.massfailure import Braking
 from servicegroup.model import Announced, Fact, GroupKey, GroupSpec, Override, Policy, Reason, State, Verdict
-from servicegroup.observation import Pass, Watch
+from servicegroup.observation import Observation, Pass, Watch
 from servicegroup.operator.conditions import StoreSight
 from servicegroup.operator.restore import came_from, from_status, unrecorded, with_members, with_record, with_words
 from servicegroup.operator.status import Moving, render
@@ -283,3 +283,47 @@ def test_another_operators_word_takes_neither_the_brake_nor_an_announced_hold_aw
     braking = with_words(view, held, policy=POLICY, now=NOW).braking
     assert braking.announcement == announcement
     assert braking.holding(now=NOW) is not None
+
+
+HELD = Published(Verdict.UNKNOWN, Reason.MASS_FAILURE, WALL - 5)
+BLIND = Published(Verdict.UNKNOWN, Reason.NOT_WATCHING, WALL - 5)
+
+
+@dataclass(frozen=True)
+class Word:
+    """What another operator says of one who is Up here, for how long that one is silent, and what is said then."""
+
+    said: Published
+    silent: float
+    verdict: Verdict
+    beats: bool = False
+
+
+WORDS = {
+    "Down, of one who is silent for T here too": Word(DOWN, 60.5, Verdict.DOWN),
+    "Down, of one who is silent for exactly T": Word(DOWN, 59.0, Verdict.UP),
+    "Down, of one who beats": Word(DOWN, 5.0, Verdict.UP),
+    "Down, of one whose beat is read just now": Word(DOWN, 60.5, Verdict.UP, beats=True),
+    "held, of one who is silent for T here too": Word(HELD, 60.5, Verdict.UNKNOWN),
+    "that it cannot tell": Word(BLIND, 60.5, Verdict.UP),
+    "Up": Word(UP, 60.5, Verdict.UP),
+}
+
+
+@pytest.mark.parametrize("case", WORDS.values(), ids=WORDS)
+def test_another_operator_that_publishes_says(case: Word) -> None:
+    """This one has looked for too short a time to tell."""
+    seen = Observation("one", 5, 10.0, State.BEATING, NOW - case.silent, fresh=NOW - case.silent)
+    view = View(
+        watch=Watch(ended=NOW - 1, healthy=NOW - 1, read=NOW - 1, looking=NOW - 1, sight=NOW - 10, store_back=0.0),
+        observations={"a": seen},
+        judged={"a": Judgement(Verdict.UP, Reason.BEATING, WALL - 90, NOW - 90, definite=Verdict.UP)},
+    )
+    header = replace(record({}).header, held_since=WALL - 5, held_until=WALL + 595, hold_left=595.0)
+    told = replace(record({"a": case.said}), header=header if case.said is HELD else record({}).header)
+    fact = Fact("a", "one", 6 if case.beats else 5, 10.0, State.BEATING, 0.5 if case.beats else case.silent)
+    after, _ = advance(
+        with_words(view, told, policy=POLICY, now=NOW), Pass(NOW, NOW, "e", (fact,)), spec=SPEC, wall=WALL
+    )
+
+    assert after.published["a"].verdict is case.verdict

@@ -79,6 +79,11 @@ def test_what_readers_are_told_does_not_flap_while_two_operators_publish(tmp_pat
                     limit = time.monotonic() + 3.0
                     await until(lambda: say() != {} and time.monotonic() > limit, why="both publish for a while")
 
+                seen = list(told)
+                with group.join("node-3", report_interval=0.5):
+                    await until(lambda: "node-3" in verdicts(group), why="the first one goes on when the second ends")
+                told[:] = seen
+
     asyncio.run(story())
     assert told == [{"node-1": "Up", "node-2": "Up"}, {"node-1": "Up", "node-2": "Down"}]
 

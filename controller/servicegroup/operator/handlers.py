@@ -29,6 +29,9 @@ PODS = ("", "v1", "pods")
 CHUNK = 250
 """Objects in one answer to a list."""
 
+QUIET = 70.0
+"""Seconds: bookmarks come each minute, so a watch that brings nothing for longer is dead, and nobody told us."""
+
 
 def build_registry(groups: Groups, roster: Roster, *, stuck: Callable[[], str | None]) -> kopf.OperatorRegistry:
     """`stuck` says what does not move any more, or None while all loops do."""
@@ -82,7 +85,7 @@ class _Endless:
         return itertools.chain((1, 2, 3, 5), itertools.repeat(8))
 
 
-def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
+def build_settings(*, one_namespace: bool, quiet: float = QUIET) -> kopf.OperatorSettings:
     """Settings with the reasons in the project's notes on kopf: a watch that stalls, peers that pause, an exit that
     hangs.
     """
@@ -92,7 +95,7 @@ def build_settings(*, one_namespace: bool) -> kopf.OperatorSettings:
     settings.watching.server_timeout = 300
     settings.watching.client_timeout = 310
     settings.watching.connect_timeout = 30
-    settings.watching.inactivity_timeout = 70
+    settings.watching.inactivity_timeout = quiet
     settings.watching.chunk_size = CHUNK
     settings.watching.label_selectors[PODS] = LABEL
     settings.networking.request_timeout = 30
@@ -113,11 +116,12 @@ async def watch(
     namespaces: tuple[str, ...],
     liveness: str | None,
     stuck: Callable[[], str | None],
+    quiet: float = QUIET,
 ) -> None:
     """Watch until the process is told to end; kopf takes SIGTERM and SIGINT."""
     await kopf.operator(
         registry=build_registry(groups, roster, stuck=stuck),
-        settings=build_settings(one_namespace=bool(namespaces)),
+        settings=build_settings(one_namespace=bool(namespaces), quiet=quiet),
         standalone=True,
         clusterwide=not namespaces,
         namespaces=namespaces,
