@@ -30,7 +30,7 @@ from tests.localcluster import processes
 from tests.localcluster.controlplane import ControlPlane
 
 ROOT = Path(__file__).parents[2]
-INTERVAL, DOWN_TIME = 4, 10
+INTERVAL, DOWN_TIME = 3, 8
 """Long enough that a busy machine's lateness is no news, which would be a write of its own."""
 
 OK = 200
@@ -145,13 +145,14 @@ def test_an_api_server_that_is(
     ):
         doomed = site.agent("node-2")
         until(lambda: cluster.verdicts() == both and cluster.verdicts(name="edge") == both, why="all are Up")
+        until(lambda: settled(cluster, "compute") and settled(cluster, "edge"), why="nothing else is to be told")
         open_before = descriptors(site)
 
         with away(own, way):
             processes.kill(doomed)
             until(lambda: group.member("node-2").is_down, why="the store has the death")
             if away is not swallowed:  # there the write that is on its way fails when all is well again
-                until(lambda: "its status waits" in site.log, why="a write has failed")
+                until(lambda: "compute: its status waits" in site.log, why="a write has failed")
             until(lambda: group.member("node-1").age < INTERVAL, why="the record is fresh")
             assert alive(site)
             assert descriptors(site) <= open_before + MOST_DESCRIPTORS
@@ -188,6 +189,12 @@ def test_a_watch_that_is_dead_and_was_told_nothing_is_given_up_and_what_it_misse
         until(lambda: "groups: compute late\n" in log.read_text(encoding="utf-8"), why="the new one is taken in")
     finally:
         processes.kill(watching)
+
+
+def settled(cluster: Cluster, name: str) -> bool:
+    """Whether the agents have taken up the group's interval, and the pods are known."""
+    promised = cluster.status(name=name)["effective"]["promisedIntervalSeconds"]
+    return bool(promised == INTERVAL and cluster.condition("RosterKnown", name=name)["status"] == "True")
 
 
 def written(cluster: Cluster, *, name: str, since: datetime) -> int:
