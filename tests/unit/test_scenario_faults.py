@@ -3,11 +3,11 @@
 from tests.scenarios.bench import NEED_A_MACHINE
 from tests.scenarios.catalogue import SECTIONS
 from tests.scenarios.places import Gateways, Sqlite
-from tests.scenarios.places.database import Database
+from tests.scenarios.places.contention import SharedDatabase
 from tests.scenarios.places.memcached import Memcached, SeveralMemcached
 from tests.scenarios.places.replica import Postgresql
 
-PLACES = (Sqlite, Database, Postgresql, Memcached, SeveralMemcached, Gateways)
+PLACES = (Sqlite, SharedDatabase, Postgresql, Memcached, SeveralMemcached, Gateways)
 NEEDS = {one.needs for scenarios in SECTIONS.values() for one in scenarios if one.needs}
 
 

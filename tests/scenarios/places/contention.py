@@ -1,12 +1,17 @@
-"""Other clients of a database that lock the rows of many members, each in an order of its own."""
+"""Other clients of a database: they lock its rows, each in an order of its own, or use up its connections."""
 
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from servicegroup.store.schema import members, verdicts
-from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, select, update
+from sqlalchemy import Connection, Engine, NullPool, Table, create_engine, select, text, update
 from sqlalchemy.exc import SQLAlchemyError
+
+from tests.scenarios.places.database import Database
+from tests.scenarios.places.place import ROWS
+
+LOCKED = f"SELECT 1 FROM {ROWS} FOR UPDATE"  # noqa: S608 - a table of ours
 
 BETWEEN = 0.01
 """Seconds from one row to the next."""
@@ -50,3 +55,53 @@ def _lock(connection: Connection, table: Table, rows: Sequence[tuple[str, str]],
             this = update(table).where(table.c.group_key == group, table.c.member == member)
             connection.execute(this.values(member=member))
             ended.wait(BETWEEN)
+
+
+class SharedDatabase(Database):
+    """Others use it too, and are in the way."""
+
+    @contextmanager
+    def rows_locked(self) -> Iterator[None]:
+        """As by a migration, or a backup that locks."""
+        with self._held_connection(LOCKED):
+            yield
+
+    @contextmanager
+    def contended(self, isolation: str = "") -> Iterator[None]:
+        """Transactions of others are in the way of each row; with `isolation` that is everybody's default meanwhile."""
+        if isolation:
+            self._isolate(isolation)
+        if self.postgresql:  # a second, as it ships: as much faster as all else
+            self._set("deadlock_timeout", "'200ms'")
+        try:
+            with contended(self.server.url()):
+                yield
+        finally:
+            if isolation:
+                self._isolate("READ COMMITTED" if self.postgresql else "REPEATABLE READ")  # as it ships
+            if self.postgresql:
+                self._set("deadlock_timeout", "'1s'")
+
+    def _isolate(self, isolation: str) -> None:
+        if self.postgresql:
+            self._set("default_transaction_isolation", f"'{isolation}'")
+        else:
+            self.server.admin(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {isolation}")
+
+    @contextmanager
+    def connections_used_up(self) -> Iterator[None]:
+        """By others: who is connected stays so, and nobody else comes in."""
+        engine = create_engine(self.server.url(), poolclass=NullPool)
+        with ExitStack() as stack:
+            with suppress(SQLAlchemyError):
+                while True:
+                    stack.enter_context(engine.connect())
+            yield
+
+    @contextmanager
+    def _held_connection(self, statement: str) -> Iterator[None]:
+        engine = create_engine(self.server.url(), poolclass=NullPool)
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+            yield
+            connection.rollback()

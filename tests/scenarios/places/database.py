@@ -1,20 +1,17 @@
 """PostgreSQL and MariaDB: a server of the run's own, with an administrator."""
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 
-from sqlalchemy import NullPool, create_engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from tests.contract.databases import DATABASE, POSTGRESQL, Server, family
 from tests.scenarios.crews import wrong_clock
 from tests.scenarios.machine import Disk
-from tests.scenarios.places.contention import contended
 from tests.scenarios.places.place import ROWS, ServerPlace, ways_to
 from tests.scenarios.strace import slow_disk
 
-LOCKED = f"SELECT 1 FROM {ROWS} FOR UPDATE"  # noqa: S608 - a table of ours
 LOCKS = {
     "postgresql": (("BEGIN", "LOCK TABLE {0}"), "COMMIT"),
     "mariadb": (("LOCK TABLES {0} WRITE, {1} WRITE",), "UNLOCK TABLES"),
@@ -139,50 +136,6 @@ class Database(ServerPlace):
             self.server.stop()
             self.server.start()
 
-    @contextmanager
-    def rows_locked(self) -> Iterator[None]:
-        """As by a migration, or a backup that locks."""
-        with self._held_connection(LOCKED):
-            yield
-
-    @contextmanager
-    def contended(self, isolation: str = "") -> Iterator[None]:
-        """Transactions of others are in the way of each row; with `isolation` that is everybody's default meanwhile."""
-        if isolation:
-            self._isolate(isolation)
-        if self.postgresql:  # a second, as it ships: as much faster as all else
-            self._set("deadlock_timeout", "'200ms'")
-        try:
-            with contended(self.server.url()):
-                yield
-        finally:
-            if isolation:
-                self._isolate("READ COMMITTED" if self.postgresql else "REPEATABLE READ")  # as it ships
-
-    def _isolate(self, isolation: str) -> None:
-        if self.postgresql:
-            self._set("default_transaction_isolation", f"'{isolation}'")
-        else:
-            self.server.admin(f"SET GLOBAL TRANSACTION ISOLATION LEVEL {isolation}")
-
     def _set(self, name: str, value: str) -> None:
         self.server.admin(f"ALTER SYSTEM SET {name} = {value}")
         self.server.admin("SELECT pg_reload_conf()")
-
-    @contextmanager
-    def connections_used_up(self) -> Iterator[None]:
-        """By others: who is connected stays so, and nobody else comes in."""
-        engine = create_engine(self.server.url(), poolclass=NullPool)
-        with ExitStack() as stack:
-            with suppress(SQLAlchemyError):
-                while True:
-                    stack.enter_context(engine.connect())
-            yield
-
-    @contextmanager
-    def _held_connection(self, statement: str) -> Iterator[None]:
-        engine = create_engine(self.server.url(), poolclass=NullPool)
-        with engine.connect() as connection:
-            connection.execute(text(statement))
-            yield
-            connection.rollback()

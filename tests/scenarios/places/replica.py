@@ -6,11 +6,12 @@ from contextlib import contextmanager
 
 from tests.contract.databases import POSTGRESQL, Kind, Server, served
 from tests.scenarios.machine import Disk
+from tests.scenarios.places.contention import SharedDatabase
 from tests.scenarios.places.database import Database
 from tests.scenarios.proxy import Proxy
 
 
-class Postgresql(Database):
+class Postgresql(SharedDatabase):
     _replica: Server | None = None
 
     @contextmanager
@@ -48,7 +49,7 @@ class Postgresql(Database):
 def databases(kind: Kind, *, disk: Disk | None) -> Iterator[Database]:
     with served(kind, within=None if disk is None else disk.folder) as server:
         server.init()
-        place = Postgresql(server, disk) if kind is POSTGRESQL else Database(server, disk)
+        place = Postgresql(server, disk) if kind is POSTGRESQL else SharedDatabase(server, disk)
         assert place.ways is not None
         try:
             yield place
