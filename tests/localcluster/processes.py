@@ -26,6 +26,7 @@ from .errors import LocalClusterError
 __all__ = [
     "Child",
     "Identity",
+    "die_with_parent",
     "ended",
     "identify",
     "kill",
@@ -85,7 +86,7 @@ def start(
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         os.nice(nice)
         if dies_with_parent and _LIBC is not None:
-            _LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
+            die_with_parent()
             if os.getppid() != parent:  # it died before it could be watched
                 os._exit(1)
 
@@ -109,6 +110,12 @@ def start(
                 f"{argv[0]} cannot be started ({error.strerror}); it must be a program for this machine."
             ) from error
     return Child(popen=popen, log=log)
+
+
+def die_with_parent() -> None:
+    """From now on the calling process is killed when the thread that started it ends."""
+    if _LIBC is not None:
+        _LIBC.prctl(PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL), 0, 0, 0)
 
 
 def ended(child: Child, *, within: float = 0.0) -> bool:

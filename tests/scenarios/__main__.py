@@ -1,67 +1,87 @@
 """`make test-scenarios`: every scenario on every store to which it applies; the table goes to docs/failure-modes.md.
 
-ARGS="--only 'stands still' --stores sqlite,postgresql" plays some; then nothing is written. It fails when a verdict was
-wrong.
+ARGS="--only 'stands still' --stores sqlite,postgresql" plays some; then nothing is written. ARGS="--at-once 2" plays
+two at a time, each with servers of its own. It fails when a verdict was wrong.
 """
 
 import argparse
+import json
 import os
+import subprocess
 import sys
 import tempfile
 import time
 import traceback
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from tests.scenarios.bench import STORES, bench
 from tests.scenarios.catalogue import SECTIONS
-from tests.scenarios.scenario import Played, play
-from tests.scenarios.table import document, line
+from tests.scenarios.scenario import play
+from tests.scenarios.table import Entry, document, entry, lines
 
 PAGE = Path(__file__).parents[2] / "docs" / "failure-modes.md"
+ALL = [(section, one) for section, scenarios in SECTIONS.items() for one in scenarios]
 
 
 def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(prog="make test-scenarios")
     parser.add_argument("--only", default="", help="words of a scenario's name")
     parser.add_argument("--stores", default=",".join(STORES), help="some of them, with commas; default: %(default)s")
+    parser.add_argument("--at-once", type=int, default=1, help="so many at a time; one takes some half of a core")
+    parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
+    parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    chosen = {
-        section: [one for one in scenarios if given.only in f"{section}: {one.name}"]
-        for section, scenarios in SECTIONS.items()
-    }
-    total, number, began, wrong, left_out = sum(map(len, chosen.values())), 0, time.monotonic(), 0, 0
-    played: dict[str, list[Played]] = {}
+    began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="servicegroup-") as scratch:
         folder = Path(scratch)
-        folder.chmod(0o755)
-        with bench(folder, stores=given.stores.split(","), alone=True) as site:
-            for section, scenarios in chosen.items():
-                for one in scenarios:
-                    number += 1
-                    print(f"{number}/{total} {section}: {one.name}", flush=True)
-                    if one.needs in site.lacks:
-                        print(f"    left out: {site.lacks[one.needs]}", flush=True)
-                        left_out += 1
-                        continue
-                    try:
-                        done = play(one, site)
-                    except Exception:  # noqa: BLE001 - the others are played all the same
-                        wrong += 1
-                        traceback.print_exc()
-                        continue
-                    played.setdefault(section, []).append(done)
-                    wrong += not done.sound
-                    for store, figures in done.figures.items():
-                        print(f"    {line(store, figures)}", flush=True)
-                    if not done.sound:
-                        print(f"  WRONG: {done.told()}", flush=True)
-    right, minutes = total - wrong - left_out, (time.monotonic() - began) / 60
-    print(f"{right} of {total} scenarios are as they must be, {left_out} are left out, in {minutes:.0f} min")
-    if not (given.only or left_out) and given.stores == parser.get_default("stores"):
-        PAGE.write_text(document(played), encoding="utf-8")
-    required = os.environ.get("REQUIRE_ALL") == "1"
-    return 1 if wrong or not total or (left_out and required) else 0
+        folder.chmod(0o755)  # servers that are not root's look into it
+        if given.kept is not None:
+            return played(given, folder, kept=given.kept)
+        kept = folder / "kept"
+        same = ["--only", given.only, "--stores", given.stores, "--kept", str(kept)]
+        parts = [
+            subprocess.Popen([sys.executable, "-m", "tests.scenarios", *same, "--part", f"{part}/{given.at_once}"])
+            for part in range(given.at_once)
+        ]
+        wrong = sum(part.wait() for part in parts)
+        entries = [Entry(**json.loads(line)) for line in kept.read_text().splitlines()] if kept.exists() else []
+    chosen = [one for section, one in ALL if given.only in f"{section}: {one.name}"]
+    minutes = (time.monotonic() - began) / 60
+    print(
+        f"{len(entries)} of {len(chosen)} scenarios were played, in {minutes:.0f} min; in {wrong} a verdict was wrong"
+    )
+    if len(entries) == len(ALL) and given.stores == parser.get_default("stores"):
+        PAGE.write_text(document(entries), encoding="utf-8")
+    missing = len(chosen) - len(entries) if os.environ.get("REQUIRE_ALL") == "1" else 0
+    return 1 if wrong or missing or not entries else 0
+
+
+def played(given: argparse.Namespace, folder: Path, *, kept: Path) -> int:
+    """This process's part: in how many scenarios a verdict was wrong. Of each the entry is appended to a file."""
+    part, parts = map(int, given.part.split("/"))
+    chosen = [(number, *one) for number, one in enumerate(ALL) if given.only in f"{one[0]}: {one[1].name}"]
+    wrong = 0
+    with bench(folder, stores=given.stores.split(","), alone=True) as site:
+        for number, section, one in chosen[part::parts]:
+            print(f"{number + 1}/{len(ALL)} {section}: {one.name}", flush=True)
+            if one.needs in site.lacks:
+                print(f"    left out: {site.lacks[one.needs]}", flush=True)
+                continue
+            try:
+                done = play(one, site)
+            except Exception:  # noqa: BLE001 - the others are played all the same
+                wrong += 1
+                traceback.print_exc()
+                continue
+            told = entry(number, section, done)
+            with kept.open("a") as file:
+                file.write(json.dumps(asdict(told)) + "\n")
+            shown = [f"{number + 1}/{len(ALL)} {section}: {one.name}", *(f"    {line}" for line in lines(told))]
+            print("\n".join([*shown, *([] if done.sound else [f"  WRONG: {done.told()}"])]), flush=True)
+            wrong += not done.sound
+    return wrong
 
 
 if __name__ == "__main__":

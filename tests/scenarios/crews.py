@@ -5,19 +5,58 @@ machines. What is done is entered into their lives.
 import math
 import os
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Protocol
 
 from servicegroup.clock import monotonic
 
 from tests.localcluster import processes
-from tests.localcluster.processes import Child
+from tests.scenarios.crewmember import Part, forked
 from tests.scenarios.ledger import Life, Span
 
 REPOSITORY = Path(__file__).parents[2]
+FORKING = get_context("forkserver")
+FORKING.set_forkserver_preload(["tests.scenarios.crewmember", "tests.scenarios.soak"])
+
+
+class Process(Protocol):
+    """What a crew needs of a process of `multiprocessing`."""
+
+    @property
+    def pid(self) -> int | None: ...
+    @property
+    def exitcode(self) -> int | None: ...
+    def join(self, timeout: float | None = None, /) -> None: ...
+
+
+class Program:
+    """A crew whose clock is wrong: an offset, or a file that holds one."""
+
+    def __init__(self, part: Part, log: Path, clock: str) -> None:
+        file = Path(clock) if clock.startswith("/") else None
+        environ = wrong_clock(clock, file=file)
+        places = [environ["PYTHONPATH"], str(REPOSITORY / "controller"), str(REPOSITORY)]
+        environ |= {"PATH": os.environ["PATH"], "PYTHONPATH": os.pathsep.join(places)}
+        command = [sys.executable, "-m", "tests.scenarios.crewmember", part.text()]
+        self._popen = processes.start(command, log=log, environ=environ, folder=REPOSITORY).popen
+
+    @property
+    def pid(self) -> int | None:
+        return self._popen.pid
+
+    @property
+    def exitcode(self) -> int | None:
+        return self._popen.poll()
+
+    def join(self, timeout: float | None = None, /) -> None:
+        with suppress(subprocess.TimeoutExpired):
+            self._popen.wait(timeout)
 
 
 @dataclass
@@ -33,7 +72,7 @@ class Crew:
     lives: dict[str, Life]
     log: Path
     clock: str = ""
-    _child: Child | None = field(default=None, repr=False)
+    _process: "Process | None" = field(default=None, repr=False)
 
     def start(self) -> None:
         """Members that were dead live from here on."""
@@ -41,40 +80,34 @@ class Crew:
             life = self.lives.setdefault(name, Life(name))
             life.silences = [_ended(span, at=monotonic()) for span in life.silences]
             life.left = math.inf
-        words = [self.url, "default", self.group, str(self.interval), *self.names]
-        command = [sys.executable, "-m", "tests.scenarios.crewmember", *words]
-        self._child = processes.start(command, log=self.log, environ=self._environ(), folder=REPOSITORY)
-
-    def _environ(self) -> dict[str, str]:
-        places = f"{REPOSITORY / 'controller'}{os.pathsep}{REPOSITORY}"
-        file = Path(self.clock) if self.clock.startswith("/") else None
-        clock = wrong_clock(self.clock, file=file) if self.clock else {}
-        return {"PATH": os.environ["PATH"], "PYTHONPATH": places, **clock}
+        part = Part(self.url, self.group, self.interval, self.names)
+        if self.clock:
+            self._process = Program(part, self.log, self.clock)
+        else:
+            self._process = FORKING.Process(target=forked, args=(part, self.log), daemon=True)
+            self._process.start()
 
     def kill(self) -> None:
         """As their machines lose power."""
         self.silence()
-        assert self._child is not None
-        processes.kill(self._child)
+        self._end(signal.SIGKILL)
 
     def leave(self) -> None:
         """As their pods end."""
-        assert self._child is not None
         for name in self.names:
             self.lives[name].left = monotonic()
             self.lives[name].silences.append(Span(monotonic()))
-        processes.stop(self._child)
+        self._end(signal.SIGTERM)
 
     @contextmanager
     def stopped(self) -> Iterator[None]:
         """As their machines are suspended, or hang, and go on."""
-        assert self._child is not None
         self.silence()
-        self._child.popen.send_signal(signal.SIGSTOP)
+        self._signal(signal.SIGSTOP)
         try:
             yield
         finally:
-            self._child.popen.send_signal(signal.SIGCONT)
+            self._signal(signal.SIGCONT)
             self.heard()
 
     def heard(self) -> None:
@@ -83,8 +116,22 @@ class Crew:
             life.silences = [_ended(span, at=monotonic()) for span in life.silences]
 
     def close(self) -> None:
-        if self._child is not None and not processes.ended(self._child):
-            processes.kill(self._child)
+        if self._process is not None:
+            self._end(signal.SIGKILL)
+
+    def _end(self, number: signal.Signals) -> None:
+        assert self._process is not None
+        self._signal(number)
+        self._process.join(processes.GRACE)
+        if self._process.exitcode is None:
+            self._signal(signal.SIGKILL)
+            self._process.join()
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Nobody else has its number: it is not waited for before `join`."""
+        assert self._process is not None
+        if self._process.exitcode is None and self._process.pid is not None:
+            os.kill(self._process.pid, number)
 
     def silence(self) -> None:
         """From now on they cannot beat."""
@@ -111,6 +158,7 @@ def wrong_clock(offset: str, *, file: Path | None = None) -> dict[str, str]:
         "LD_PRELOAD": str(LIBRARY[0]),
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
         "DONT_FAKE_MONOTONIC": "1",
+        "PYTHONPATH": str(Path(__file__).parent / "wrongclock"),
         "FAKETIME_CACHE_DURATION": "1",
         "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # with it each timed wait spins for milliseconds
         **where,

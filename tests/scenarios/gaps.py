@@ -14,7 +14,7 @@ from servicegroup.store import InvalidStore, StoreUnavailable, open_client
 from tests.scenarios.ledger import STORE, Break, Span
 from tests.scenarios.places import Place
 
-EVERY = 0.2
+EVERY = 0.4
 """Seconds between two looks at the record."""
 
 GRAINS = {"db": EVERY, "mc": 1.0}

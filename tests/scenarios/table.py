@@ -1,6 +1,8 @@
 """The figures of scenarios as lines to read and as the page docs/failure-modes.md. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
 
 from tests.scenarios.ledger import Figures
 from tests.scenarios.pace import DOWN_TIME, INTERVAL, C, T
@@ -25,18 +27,33 @@ NAMES = ("store", "false", "missed", "Unknown (beyond)", "deaths", "death to Dow
 COLUMNS = f"| {' | '.join(NAMES)} |\n{'|---' * len(NAMES)}|\n"
 
 
-def line(store: str, figures: Figures) -> str:
-    named = zip(NAMES[1:], _cells(store, figures)[1:], strict=True)
-    return "  ".join([store, *(f"{name} {cell}" for name, cell in named)])
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One scenario of the page, the `number`th of the catalogue, with a row of cells for each store."""
+
+    number: int
+    section: str
+    name: str
+    rows: Sequence[Sequence[str]]
 
 
-def document(played: Mapping[str, Sequence[Played]]) -> str:
+def entry(number: int, section: str, played: Played) -> Entry:
+    rows = [_cells(store, found) for store, found in played.figures.items()]
+    return Entry(number, section, played.scenario.name, rows)
+
+
+def lines(one: Entry) -> list[str]:
+    return ["  ".join([row[0], *(f"{name} {cell}" for name, cell in zip(NAMES[1:], row[1:], strict=True))])
+            for row in one.rows]  # fmt: skip
+
+
+def document(entries: Iterable[Entry]) -> str:
     parts = [HEAD]
-    for section, scenarios in played.items():
+    for section, ones in groupby(sorted(entries, key=lambda one: one.number), key=lambda one: one.section):
         parts.append(f"## {section}\n")
-        for one in scenarios:
-            rows = "".join(f"| {' | '.join(_cells(store, found))} |\n" for store, found in one.figures.items())
-            parts.append(f"### {one.scenario.name[0].upper()}{one.scenario.name[1:]}\n\n{COLUMNS}{rows}")
+        for one in ones:
+            rows = "".join(f"| {' | '.join(row)} |\n" for row in one.rows)
+            parts.append(f"### {one.name[0].upper()}{one.name[1:]}\n\n{COLUMNS}{rows}")
     return "\n".join(parts)
 
 

@@ -14,7 +14,9 @@ from servicegroup.model import GroupKey, GroupSpec, MassFailure, Policy, Verdict
 from servicegroup.observation import Pass, Watch, look
 
 from tests.unit.simulation import POLICY, TICK, World
-from tests.unit.test_rules_properties import FEW
+from tests.unit.test_rules_properties import FEW, pytestmark
+
+__all__ = ["pytestmark"]
 
 UP, DOWN, UNKNOWN = Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN
 TIGHT = Policy(10.0, 25.0)

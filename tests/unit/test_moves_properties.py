@@ -7,6 +7,7 @@ nobody vanishes or comes back from an earlier stay.
 import os
 from collections.abc import Callable
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from servicegroup.model import Beat, Policy, Verdict
@@ -15,6 +16,8 @@ from tests.unit.several_stores import Site
 from tests.unit.simulation import POLICY, Row
 
 WILD = os.environ.get("SERVICEGROUP_EXAMPLES")
+pytestmark = pytest.mark.timeout(0 if WILD else 300)
+"""Seconds: half a minute of work, on a machine that may have no time."""
 FEW = settings(
     max_examples=int(WILD or 40), deadline=None, derandomize=WILD is None, phases=[Phase.explicit, Phase.generate]
 )

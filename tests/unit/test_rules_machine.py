@@ -5,20 +5,16 @@ CI runs the same few worlds each time. To hunt, with new ones each time:
     SERVICEGROUP_EXAMPLES=5000 python -m pytest tests/unit/test_rules_machine.py --timeout 0
 """
 
-import os
-
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule
 from servicegroup.model import Policy, State
 
 from tests.unit.promises import Promises
-from tests.unit.test_rules_properties import POLICIES, SLOWEST
+from tests.unit.test_rules_properties import POLICIES, SLOWEST, WILD, pytestmark
 
-pytestmark = pytest.mark.timeout(300)  # ten seconds of work, on a machine that may have no time
+__all__ = ["pytestmark"]
 
-WILD = os.environ.get("SERVICEGROUP_EXAMPLES")
 
 LIVING = ("a", "b", "c", "d")
 MORTAL = ("p", "q", "r", "s", "t", "u")

@@ -17,6 +17,8 @@ from servicegroup.model import Policy, Verdict
 from tests.unit.simulation import POLICY, Change, Rows, World
 
 WILD = os.environ.get("SERVICEGROUP_EXAMPLES")
+pytestmark = pytest.mark.timeout(0 if WILD else 300)
+"""Seconds: half a minute of work, on a machine that may have no time."""
 FEW = settings(max_examples=int(WILD or 80), deadline=None, derandomize=WILD is None)
 
 UP, DOWN, UNKNOWN = Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN
