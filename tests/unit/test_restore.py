@@ -283,3 +283,10 @@ def test_another_operators_word_takes_neither_the_brake_nor_an_announced_hold_aw
     braking = with_words(view, held, policy=POLICY, now=NOW).braking
     assert braking.announcement == announcement
     assert braking.holding(now=NOW) is not None
+
+
+def test_another_operators_word_counts_of_those_whom_this_one_calls_up_and_brings_nobody_back() -> None:
+    """Who was forgotten, or has left, stands in the other's record for a pass or two more."""
+    up = restored(status({"a": UP}), None)
+    after = with_words(up, record({"a": DOWN, "forgotten": DOWN}), policy=POLICY, now=NOW)
+    assert {member: said.verdict for member, said in after.judged.items()} == {"a": Verdict.DOWN}
