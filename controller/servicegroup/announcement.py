@@ -1,10 +1,11 @@
 """A hold announced before planned work on the store: an annotation's text comes in, until when it is in force goes out.
 Pure; `liveness` says what it means.
 
-The text is a person's: when it was said, until when it holds, and why. Its length is measured on the observer's
-monotonic clock from when it was first read, so that no clock that steps makes it longer or shorter; after a restart of
-the operator what is left of it goes by the time of day, as there is nothing else. However it was written, it ends after
-`LONGEST` seconds: a group in which nobody is ever found dead is worse than one outage.
+The text is a person's: from when and until when it holds, and why. What is left of it is measured on the observer's
+monotonic clock from when it was first heard, so that no clock that steps makes it longer or shorter; after a restart of
+the operator it goes by the time of day, as there is nothing else. A begin that lies ahead is waited for. However it was
+written, and however often the operator starts, it ends `LONGEST` seconds after its begin: a group in which nobody is
+ever found dead is worse than one outage.
 """
 
 import re
@@ -15,6 +16,9 @@ from servicegroup.model import Announced
 
 LONGEST = 4 * 3600.0
 """Seconds, and with them an evening's work on a database; who needs more says so again."""
+
+AHEAD = 600.0
+"""Seconds by which a person's clock may differ from ours: a hold whose begin is no further ahead is one of now."""
 
 LONGEST_WHY = 256
 """Characters, as of an override's reason."""
@@ -44,9 +48,11 @@ class Announcement:
 
 def heard(before: Announcement | None, said: Announced | None, *, now: float, wall: float) -> Announcement | None:
     """After what stands in the resource now: one that was heard before goes on as it was counted."""
-    if said is None or (before is not None and before.said == said):
-        return None if said is None else before
-    left = max(0.0, min(said.until - wall, said.until - said.since, LONGEST))
+    if said is not None and before is not None and before.said == said:
+        return before
+    if said is None or said.since - wall > AHEAD:
+        return None
+    left = max(0.0, min(said.until - wall, said.since + LONGEST - wall, LONGEST))
     return Announcement(said, now + left, min(said.until, wall + left))
 
 

@@ -35,7 +35,8 @@ lies over the judgement, which goes on beneath it: when the word is taken back, 
 
 How late can Down be? A member whose last beat was at b is Down in a pass that ends by
 
-    max(b + T + lateness, store's return + T, observer's start + C) + 2 passes, and + maxHoldSeconds if held (rule 6)
+    max(b + T + lateness, store's return + T, observer's start + C, end of an announced hold) + 2 passes,
+    and + maxHoldSeconds if held (rule 6)
 
 where the lateness is what a slow store or a starved observer explains of a silence, T/2 at most (`observation`).
 The store returns with the end of an outage, with a new epoch, and, of a new observer, with its start when it finds no

@@ -125,8 +125,8 @@ def counts(policy: Policy, *, now: float, store_back: float) -> bool:
 
 def braked(before: Braking, found: Count | None, *, spec: GroupSpec, store_above: bool, now: float) -> Braking:
     """After the count of a healthy pass, before anyone is judged in it; None where there was no time to count."""
-    if found is None:
-        return _released(before, before.hold, spec=spec)
+    if found is None:  # nor is there anything that all groups of the store together could go by
+        return _released(replace(before, count=Count()), before.hold, spec=spec)
     above = now if store_above or found.above(spec.mass_failure) else before.above
     on = now - above <= spec.policy.down_time
     after = replace(before, count=found, above=above, on=on)

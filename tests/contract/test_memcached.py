@@ -19,6 +19,7 @@ from servicegroup.evaluation import View, advance
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass
+from servicegroup.operator.survey import survey
 from servicegroup.record import Header
 from servicegroup.store import Store, StoreUnavailable, mc_servers, open_store
 from servicegroup.store.mc_wire import TTL, encode_row, key
@@ -651,6 +652,21 @@ def test_a_name_comes_back_whatever_was_lost_on_its_way(one: Server, kind: str) 
             agent.beat(KEY, at(3), timeout=TIMEOUT)
         with opened(one) as new:
             assert set(facts(new)) == {"node-1"}
+
+
+def test_an_operator_that_starts_over_a_record_with_a_hole_looks_all_the_same_and_renews_it(one: Server) -> None:
+    with opened(one) as first, one.client() as client:
+        first.join(KEY, BEAT, timeout=TIMEOUT)
+        publish(first)
+        for chunk in chunks(one):
+            client.delete(key("chunk", GROUP, chunk))
+    with opened(one) as new, opened(one) as reader:
+        with pytest.raises(StoreUnavailable, match="lost part of a record"):
+            reader.record(KEY, timeout=TIMEOUT)
+        found = survey(new, [KEY], new=[KEY], timeout=TIMEOUT)
+        assert (found.failure, found.records) == (None, {KEY: None})
+        publish(new)
+        assert reader.record(KEY, timeout=TIMEOUT) is not None
 
 
 def chunks(server: Server) -> list[str]:

@@ -395,20 +395,26 @@ MUTATIONS = (
     Mutation(
         "an announced hold goes by the time of day",
         ANNOUNCEMENT,
-        "(before is not None and before.said == said)",
-        "(before is not None and before.said == said and wall < said.until)",
+        "before is not None and before.said == said:",
+        "before is not None and before.said == said and wall < said.until:",
     ),
     Mutation(
         "an announced hold is as long as anybody writes",
         ANNOUNCEMENT,
-        "said.until - said.since, LONGEST))",
-        "said.until - said.since))",
+        "said.since + LONGEST - wall, LONGEST))",
+        "said.since + LONGEST - wall))",
     ),
     Mutation(
-        "an announced hold is as long as an operator's clock is behind",
+        "an announced hold is as long anew at each start of an operator",
         ANNOUNCEMENT,
-        "min(said.until - wall, said.until - said.since, LONGEST)",
+        "min(said.until - wall, said.since + LONGEST - wall, LONGEST)",
         "min(said.until - wall, LONGEST)",
+    ),
+    Mutation(
+        "an announced hold is in force before its begin",
+        ANNOUNCEMENT,
+        "if said is None or said.since - wall > AHEAD:",
+        "if said is None:",
     ),
     Mutation(
         "an announced hold ends in an outage", LIVENESS, "        return brake.announced\n", "        return False\n"

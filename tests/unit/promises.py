@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Self
 
+from servicegroup.announcement import AHEAD
 from servicegroup.liveness import Published
 from servicegroup.model import Announced, Fact, MassFailure, Policy, Reason, Verdict
 from servicegroup.observation import Observation
@@ -53,6 +54,7 @@ class Promises:
     sightings: dict[str, Sighting] = field(default_factory=dict)
     protected: dict[str, float] = field(default_factory=dict)
     held: float = NEVER
+    waits: bool = False
     _checked: int = 0
     _facts: tuple[Fact, ...] | None = None
     _healthy: tuple[float, float] | None = None
@@ -105,15 +107,19 @@ class Promises:
         self.wall_forward = False
         self.world.start()
         self.operator = self.world.now
+        self.held, self.waits = NEVER, self.world.spec.announced is not None
+
+    def _hear(self) -> None:
+        """A new operator goes by the time of day, as there is nothing else; a begin that lies ahead is waited for."""
         said = self.world.spec.announced
-        if said is not None:  # by the time of day, as there is nothing else
-            self.held = self.world.now + min(said.until - self.world.wall, said.until - said.since)
+        if self.waits and said is not None and said.since - self.world.wall <= AHEAD:
+            self.held, self.waits = self.world.now + said.until - self.world.wall, False
 
     def announce(self, length: float | None) -> None:
         """A hold of this length, or the end of one."""
         said = None if length is None else Announced(self.world.wall, self.world.wall + length)
         self.world.respec(replace(self.world.spec, announced=said))
-        self.held = self.world.now + (length or 0.0)
+        self.held, self.waits = self.world.now + (length or 0.0), False
 
     def join(self, member: str) -> None:
         self.world.join(member)
@@ -163,6 +169,7 @@ class Promises:
             self.operator = world.now
         if observer is None:
             return
+        self._hear()
         healthy = observer.view.watch.healthy
         mark = None if healthy is None else (observer.zero, healthy)
         if mark is not None and mark != self._healthy:

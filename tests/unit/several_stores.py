@@ -138,6 +138,8 @@ class Loop:
             if old:
                 tended.view, changes = without(tended.view, {gone.member for gone in old})
                 self.judging.tell(one, tended, changes, found)
+            if tended.yields:
+                continue
             self.store.put(tended, publisher=operator.publisher, clock=found.now, now=now)
             tended.unpublished, tended.changes = False, ()
             tended.written = (operator.publisher, tended.view.publication)
@@ -205,18 +207,19 @@ class Site:
         self.starts += 1
         self.server.offered = None
         zero = self.now - 1000.0 * self.starts
-        moves = Moves(tuple(configured))
+        moves, publisher = Moves(tuple(configured)), f"operator-{self.starts}"
+        configs = [StoreConfig(name, "db", beats_per_second=self.bears.get(name)) for name in configured]
         loops = [
             Loop(
-                name,
-                self.stores[name],
-                Judging(StoreConfig(name, "db", beats_per_second=self.bears.get(name)), self.server, moves),
+                config.name,
+                self.stores[config.name],
+                Judging(config, self.server, moves, publisher=publisher),
                 zero,
                 next_pass=self.now + place * TICK,
             )
-            for place, name in enumerate(configured)
+            for place, config in enumerate(configs)
         ]
-        self.operator = Operator(f"operator-{self.starts}", self._wanted(self.server.stored), moves, loops)
+        self.operator = Operator(publisher, self._wanted(self.server.stored), moves, loops)
 
     def stop(self) -> None:
         self.operator = None

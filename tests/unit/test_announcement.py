@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from servicegroup.__main__ import main
-from servicegroup.announcement import LONGEST, Announcement, InvalidAnnouncement, duration, heard, parse, written
+from servicegroup.announcement import AHEAD, LONGEST, Announcement, InvalidAnnouncement, duration, heard, parse, written
 from servicegroup.liveness import Brake, Judgement, Moment, judge
 from servicegroup.model import Announced, Override, Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
@@ -89,7 +89,12 @@ ONCE = Announcement(SAID, until=1500.0, ends=WALL + 1800.0)
 HEARD = {
     "at once": Heard(SAID, 1800.0),
     "a while after it was said": Heard(SAID, 1200.0, wall=WALL + 600.0),
-    "by an operator whose clock is behind": Heard(SAID, 1800.0, wall=WALL - 600.0),
+    "by an operator whose clock is behind: until then by that": Heard(SAID, 2400.0, wall=WALL - AHEAD),
+    "by one whose clock is behind, at the longest": Heard(
+        replace(SAID, until=WALL + 86400.0), LONGEST, wall=WALL - AHEAD
+    ),
+    "by one that starts late in it": Heard(replace(SAID, until=WALL + 86400.0), 60.0, wall=WALL + LONGEST - 60.0),
+    "by one that starts after its longest": Heard(replace(SAID, until=WALL + 9e9), 0.0, wall=WALL + LONGEST),
     "after its end": Heard(SAID, 0.0, wall=WALL + 1801.0),
     "longer than a hold may be": Heard(replace(SAID, until=WALL + 86400.0), LONGEST),
     "again, whatever the time of day is by now": Heard(SAID, 500.0, wall=WALL + 9e6, before=ONCE),
@@ -103,6 +108,23 @@ def test_how_long_a_hold_is_in_force_that_is_heard(case: Heard) -> None:
     assert found is not None
     assert found.until == 1000.0 + case.left
     assert found.in_force(now=1000.0) is (case.left > 0)
+
+
+def test_a_hold_whose_begin_lies_ahead_is_waited_for_however_often_an_operator_starts() -> None:
+    world = running()
+    began = world.now + 3600.0
+    world.respec(replace(world.spec, announced=Announced(world.wall + 3600.0, world.wall + 5400.0, "new disks")))
+    world.kill(TEN[0])
+    world.run(until_found(world))
+    assert reasons(world, TEN[:1]) == {Reason.SILENT}
+    _restart(world)
+    assert held(world)["status"] == "False"
+    world.run(began - world.now)
+    world.kill(TEN[1])
+    world.run(until_found(world))
+    assert reasons(world, TEN[1:2]) == {Reason.HOLD_ANNOUNCED}
+    world.run(began + 1800.0 - world.now + LATE)
+    assert reasons(world, TEN[1:2]) == {Reason.SILENT}
 
 
 def test_a_hold_that_is_taken_back_is_over() -> None:

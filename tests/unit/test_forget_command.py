@@ -1,12 +1,14 @@
 """`servicegroup forget` before it asks: whom it refuses, and what it tells to do."""
 
+import argparse
 from collections.abc import Mapping
 from typing import Any
 
 import pytest
 from servicegroup.__main__ import main
-from servicegroup.cli.forget import refusal
+from servicegroup.cli.forget import add, refusal
 from servicegroup.model import GroupKey
+from servicegroup.operator.manifest import FORGET, spec_of
 
 KEY = GroupKey("nova", "compute")
 
@@ -55,3 +57,12 @@ def test_a_since_that_is_no_time_is_refused(capsys: pytest.CaptureFixture[str]) 
         main(["forget", "compute", "node-1", "--since", "yesterday"])
     assert ended.value.code == 64
     assert "'yesterday' is no time" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("since", ["2027-01-15T08:00:00Z", "2027-01-15 08:00:00Z", "20270115T090000+01:00"])
+def test_the_operator_reads_the_time_however_it_was_written(since: str) -> None:
+    parser = argparse.ArgumentParser()
+    add(parser.add_subparsers())
+    given = parser.parse_args(["forget", "compute", "node 1", "--since", since])
+    annotations = {f"{FORGET}x": f"{given.since} {given.member}"}
+    assert spec_of({"metadata": {"name": "compute", "annotations": annotations}}).forget == {"node 1": 1_800_000_000.0}

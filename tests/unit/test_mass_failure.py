@@ -12,7 +12,7 @@ from servicegroup.model import MassFailure, Override, Policy, Reason, State, Ver
 from servicegroup.observation import Observation
 from servicegroup.pods import Duty, Service
 
-from tests.unit.simulation import POLICY, World
+from tests.unit.simulation import POLICY, TICK, World
 
 UP, DOWN, UNKNOWN = Verdict.UP, Verdict.DOWN, Verdict.UNKNOWN
 TEN = tuple(f"node-{number}" for number in range(10))
@@ -291,6 +291,23 @@ def test_an_outage_counts_nobody_and_who_dies_alone_after_it_is_down_at_t() -> N
     world.outage(2 * T)
     world.kill(TEN[0])
     world.run(T + INTERVAL + LATE)
+    assert reasons(world, TEN[:1]) == {Reason.SILENT}
+    assert Reason.MASS_FAILURE not in world.reasons_of(TEN[0])
+
+
+def test_what_was_counted_before_an_outage_puts_no_brake_on_all_groups_of_the_store_after_it() -> None:
+    world = running()
+    silent(world, *TEN[:6])
+    world.run(4 * INTERVAL)
+    assert world.running.view.braking.count.above(RULE)
+    world.outage(2 * T)
+    heard(world, *TEN)
+    world.kill(TEN[0])
+    end = world.now + until_found(world)
+    while world.now < end:  # two groups of which each fares alike
+        count = world.running.view.braking.count
+        world.running.store_above = of_store([count, count], rule=RULE)
+        world.run(TICK)
     assert reasons(world, TEN[:1]) == {Reason.SILENT}
     assert Reason.MASS_FAILURE not in world.reasons_of(TEN[0])
 

@@ -327,3 +327,10 @@ def test_another_operator_that_publishes_says(case: Word) -> None:
     )
 
     assert after.published["a"].verdict is case.verdict
+
+
+def test_another_operators_word_counts_of_those_whom_this_one_calls_up_and_brings_nobody_back() -> None:
+    """Who was forgotten, or has left, stands in the other's record for a pass or two more."""
+    up = restored(status({"a": UP}), None)
+    after = with_words(up, record({"a": DOWN, "forgotten": DOWN}), policy=POLICY, now=NOW)
+    assert {member: said.verdict for member, said in after.judged.items()} == {"a": Verdict.DOWN}

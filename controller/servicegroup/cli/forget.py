@@ -56,12 +56,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 def _time(text: str) -> str:
     try:
-        datetime.fromisoformat(text)
+        return datetime.fromisoformat(text).isoformat()  # the annotation's is the text before its first space
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"{text[:60]!r} is no time: copy the one that servicegroup members shows, such as 2027-01-15T08:00:00Z"
         ) from None
-    return text
 
 
 def refusal(group: Mapping[str, Any], key: GroupKey, member: str) -> str | None:

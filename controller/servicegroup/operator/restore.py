@@ -104,13 +104,10 @@ def with_words(view: View, record: Record, *, policy: Policy, now: float) -> Vie
     judged = dict(view.judged)
     at = RESTORED if view.watch.healthy is None else view.watch.healthy
     for member, said in restore(record.members, sighted=None).items():
-        mine, seen = judged.get(member), view.observations.get(member)
+        mine, seen = view.judged.get(member), view.observations.get(member)
         silent = seen is None or seen.silent_for(now=now) > policy.stretched(seen.interval).down_time
-        if (
-            said.reason in (Reason.SILENT, Reason.MASS_FAILURE)
-            and silent
-            and (mine is None or mine.verdict is Verdict.UP)
-        ):
+        up = mine is not None and mine.verdict is Verdict.UP  # else it left, or is forgotten, or is judged already
+        if up and silent and said.reason in (Reason.SILENT, Reason.MASS_FAILURE):
             judged[member] = replace(said, at=at)
     braking, theirs = view.braking, resumed(_hold(record, now=now), now=now)
     if braking.hold is None and theirs.hold is not None:

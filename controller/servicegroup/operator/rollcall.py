@@ -47,7 +47,7 @@ class Rollcall:
     _due: float = field(default=float("-inf"))
     _rests_until: float = float("-inf")
     _failed: bool = False
-    _forbidden: bool = False
+    _forbidden: set[str] = field(default_factory=set)
 
     async def run(self) -> None:
         while True:
@@ -71,7 +71,7 @@ class Rollcall:
                     if not after:
                         break
         except Forbidden as error:
-            if self._refused_again():
+            if self._refused_again("list"):
                 self._say(str(error))
                 self.roster.refuse(str(error), listing=True)
             else:
@@ -80,7 +80,8 @@ class Rollcall:
             self._say(str(error))
         else:
             self._due = asked + EVERY
-            self._failed = self._forbidden = False
+            self._failed = False
+            self._forbidden.discard("list")
             self.roster.called(names, asked=asked)
 
     async def _ask_again(self) -> None:
@@ -93,7 +94,7 @@ class Rollcall:
             except Gone:
                 self.roster.discard(name, uid=uid)
             except ClusterUnavailable as error:
-                if isinstance(error, Forbidden) and not self._refused_again():
+                if isinstance(error, Forbidden) and not self._refused_again("get"):
                     self._rests_until = asked + SURE
                     return
                 self._say(str(error))
@@ -101,10 +102,12 @@ class Rollcall:
                 if isinstance(error, Forbidden):
                     self.roster.refuse(str(error), listing=False)
                 return
+            self._forbidden.discard("get")
 
-    def _refused_again(self) -> bool:
-        """Whether it was refused the last time already, or never told anything."""
-        again, self._forbidden = self._forbidden or not self.roster.told, True
+    def _refused_again(self, verb: str) -> bool:
+        """Whether that was refused the last time already, or nothing was ever told."""
+        again = verb in self._forbidden or not self.roster.told
+        self._forbidden.add(verb)
         return again
 
     def _say(self, problem: str) -> None:

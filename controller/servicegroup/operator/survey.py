@@ -10,7 +10,7 @@ from servicegroup.clock import monotonic
 from servicegroup.model import Fact, GroupKey
 from servicegroup.observation import Pass
 from servicegroup.record import Record
-from servicegroup.store.base import Store, StoreUnavailable
+from servicegroup.store.base import RecordLost, Store, StoreUnavailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def survey(store: Store, keys: Collection[GroupKey], *, new: Collection[GroupKey
         health = store.health(timeout=timeout)
         read = monotonic()
         reading = store.read(keys, timeout=timeout)
-        records = {key: store.record(key, timeout=timeout) for key in new}
+        records = {key: _record(store, key, timeout=timeout) for key in new}
     except StoreUnavailable as error:
         now = monotonic()
         return Survey(asked, now, time.time(), failure=str(error), latency=now - asked)
@@ -72,3 +72,11 @@ def survey(store: Store, keys: Collection[GroupKey], *, new: Collection[GroupKey
         latency=read - asked,
         read=read,
     )
+
+
+def _record(store: Store, key: GroupKey, *, timeout: float) -> Record | None:
+    """One that is not whole is as good as none: who waited for it to be renewed would wait for itself."""
+    try:
+        return store.record(key, timeout=timeout)
+    except RecordLost:
+        return None

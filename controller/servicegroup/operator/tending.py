@@ -11,10 +11,15 @@ from servicegroup.operator.moves import Guest
 from servicegroup.operator.restore import with_members, with_record, with_words
 from servicegroup.operator.survey import Survey
 from servicegroup.pods import Duty
-from servicegroup.record import Header
+from servicegroup.record import Header, Record
 
 PASSES_OF_THE_LIVING = 3
 """An operator that publishes writes its record anew in each pass; one that did not for three has ended."""
+
+WHOLE_SECOND = 1.0
+"""By which the age of a record may be off, however short a pass is: memcached's ages are whole."""
+
+NEVER = float("-inf")
 
 FORGET_EVERY = 15.0
 """Seconds between two looks for members to forget: they cost a walk over all of them."""
@@ -28,7 +33,7 @@ class Tended:
     `guests` are the stores that the group came from; `moved` are those whose records are to be taken in first. Of a
     group that is only `arriving`, an older record, of an earlier stay in this store, is not.
     Of two operators over one store the one that came last publishes, once it has watched; the other `yields`, and takes
-    its word of the silent. `began` is when this one began to publish.
+    its word of the silent. `began` is when this one began to publish, `heard` the other's last header and since when.
     `total` is how many members the operator before had counted, where its status could not name them all: they are
     known again by the record, or when they beat.
     """
@@ -44,9 +49,10 @@ class Tended:
     unpublished: bool = True
     written: tuple[str, int] | None = None
     changes: tuple[Transition, ...] = ()
-    forgot: float = float("-inf")
+    forgot: float = NEVER
     yields: bool = False
-    began: float = float("-inf")
+    began: float = NEVER
+    heard: tuple[Header | None, float] = (None, NEVER)
 
     @property
     def elsewhere(self) -> list[View]:
@@ -73,19 +79,28 @@ class Tended:
         if found.failure is not None:
             return
         key, policy = self.spec.key, self.spec.policy
-        written, record = found.published.get(key), found.records.get(key)
+        written = found.published.get(key)
         self.unpublished |= written != self.written
         if written is None or written[0] == publisher:
             self.yields = False
-        elif record is None:  # it is read in the next pass; who has just begun is given way by the other
-            self.yields = self.yields or found.now - self.began > policy.sight
+        elif key not in found.records:  # it is read in the next pass; who has just begun is given way by the other
+            self.yields = found.now - self.began > policy.sight
         else:
-            alive = record.age <= PASSES_OF_THE_LIVING * policy.pass_seconds
+            alive = self._alive(found.records[key], now=found.now)
             self.yields = alive and not (self.written is None and self.view.watch.watched(policy, now=found.now))
         if self.yields:
-            self.changes = ()  # all of it is published, when it is
-        elif written is None or written[0] != publisher:
+            self.changes, self.began = (), NEVER  # all of it is published, when it is
+        elif self.began == NEVER:
             self.began = found.now
+
+    def _alive(self, record: Record | None, *, now: float) -> bool:
+        """Whether the operator that wrote this record writes still: by its age, and by what this one reads itself."""
+        if record is None:
+            return False
+        if record.header != self.heard[0]:
+            self.heard = (record.header, now)
+        silent = max(record.age, now - self.heard[1])
+        return silent <= max(PASSES_OF_THE_LIVING * self.spec.policy.pass_seconds, WHOLE_SECOND)
 
     @property
     def waiting(self) -> bool:

@@ -23,6 +23,10 @@ class StoreUnavailable(Exception):
     """The store did not answer, refused, or answered nonsense; the message says which store and what failed."""
 
 
+class RecordLost(StoreUnavailable):
+    """The store answers, and has lost part of a group's record: no reader may go by the rest; an operator renews it."""
+
+
 class InvalidStore(ValueError):
     """A store's address that is refused; the message says what is allowed, never a password."""
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from servicegroup.liveness import Published
 from servicegroup.record import Header, Record
-from servicegroup.store.base import StoreUnavailable
+from servicegroup.store.base import RecordLost, StoreUnavailable
 from servicegroup.store.mc_address import Address
 from servicegroup.store.mc_document import Entries, Head, pack, word
 from servicegroup.store.mc_group import Sight, look, write
@@ -69,7 +69,7 @@ class Publications:
         best = youngest(sights)
         if best is None or best.head is None or best.entries is None:
             if any(one.head is not None for one in sights):
-                raise StoreUnavailable(f"store {self._servers.shown}: lost part of a record; the operator renews it")
+                raise RecordLost(f"store {self._servers.shown}: lost part of a record; the operator renews it")
             return None
         wanted = None if only is None else frozenset(only)
         said = {m: s for m, s in best.entries.items() if s is not None and (wanted is None or m in wanted)}
