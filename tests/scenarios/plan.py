@@ -18,9 +18,6 @@ MOST_SILENT = 0.4
 LONG, SHORT = 1.5, 0.05
 """Multiples of T."""
 
-HEAL = 3.0
-"""Multiples of T at the end in which nothing new happens."""
-
 
 @dataclass(frozen=True, slots=True)
 class Act:
@@ -42,15 +39,17 @@ OF_CREWS = ("killed", "suspended", "leaves")
 def plan(
     *, seed: int, seconds: float, down_time: float, faults: Mapping[str, Sequence[str]], crews: Sequence[str]
 ) -> list[Act]:
-    """`faults` are those that each target can suffer; a target with `crews` is a store."""
+    """`faults` are those that each target can suffer; a target with `crews` is a store. Nothing begins after `seconds`,
+    but who dies last may be dead for 2 T yet, so as to be found.
+    """
     chance = random.Random(seed)  # noqa: S311 - to be repeated, not to be secret
     stores = [target for target in faults if target not in (OPERATOR, API_SERVER)]
     free = dict.fromkeys(faults, 0.0)
     silent: dict[tuple[str, str], float] = {(store, crew): 0.0 for store in stores for crew in crews}
     acts: list[Act] = []
     at = 0.0
-    while (at := at + chance.uniform(0.02, 0.3) * down_time) < seconds - HEAL * down_time:
-        lasts = min(chance.uniform(SHORT, LONG) * down_time, seconds - HEAL * down_time - at)
+    while (at := at + chance.uniform(0.02, 0.3) * down_time) < seconds:
+        lasts = min(chance.uniform(SHORT, LONG) * down_time, seconds - at)
         if chance.random() < 0.5:
             store = chance.choice(stores)
             idle = [crew for crew in crews if silent[store, crew] <= at]

@@ -25,9 +25,8 @@ from tests.scenarios.plan import API_SERVER, OPERATOR, Act, plan
 from tests.scenarios.world import World
 
 CREWS = {f"crew-{number}": 50 for number in range(10)}
-PACE = Pace(interval=5.0, down_time=30.0, grace=8.0)
-"""The defaults twice as fast: 500 beats a second on the two cores of a small machine. The grace has an I in it, since
-the brake is on until the living are back after an outage."""
+PACE = Pace(interval=10.0, down_time=60.0, grace=10.0)
+"""The defaults; six stores are 300 beats a second. The grace is what a machine of two cores may add to anything."""
 
 FAULTS = ("paused", "down", "restarted", "rows_lost", "unreachable", "refused", "read_only", "gone_back", "evicting")
 OF_THE_OPERATOR = ("stopped", "restarted", "starved", "its clock steps")

@@ -27,7 +27,8 @@ def test_a_seed_tells_it_all_and_no_target_suffers_two_faults_at_once(seed: int)
     acts = planned(seed)
 
     assert acts == planned(seed)
-    assert max(act.at + act.lasts for act in acts) < TEN_MINUTES
+    assert max(act.at for act in acts) < TEN_MINUTES
+    assert max(act.at + act.lasts for act in acts) <= TEN_MINUTES + 2 * DOWN_TIME
     for one in acts:
         meanwhile = [act for act in acts if act is not one and act.at <= one.at < act.at + act.lasts]
         assert (one.target, one.crew) not in {(act.target, act.crew) for act in meanwhile}
