@@ -40,7 +40,7 @@ test-scenarios: .venv/ready ## every failure scenario on every store, 1 h; write
 	@$(BIN)/python -m tests.scenarios $(ARGS)
 
 soak: .venv/ready ## 500 members on each store under random faults; MINUTES=10 SEED=7 ARGS="--stores sqlite"
-	@$(BIN)/python -m tests.scenarios.soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
+	@$(BIN)/python -m tests.scenarios soak $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(ARGS)
 
 benchmark: .venv/ready ## what a beat and a read cost, as ratios to the bare drivers'; ARGS="--stores sqlite" and more
 	@$(BIN)/python -m tests.benchmarks $(ARGS)

@@ -1,7 +1,7 @@
 """`make test-scenarios`: every scenario on every store to which it applies; the table goes to docs/failure-modes.md.
 
 ARGS="--only 'stands still' --stores sqlite,postgresql" plays some; then nothing is written. ARGS="--at-once 2" plays
-two at a time, each with servers of its own. It fails when a verdict was wrong.
+two at a time, each with servers of its own. It fails when a verdict was wrong. `soak` as the first word is `make soak`.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from tests.scenarios import soak
 from tests.scenarios.bench import STORES, bench
 from tests.scenarios.catalogue import SECTIONS
 from tests.scenarios.scenario import play
@@ -26,6 +27,8 @@ ALL = [(section, one) for section, scenarios in SECTIONS.items() for one in scen
 
 
 def main(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] == "soak":
+        return soak.main(arguments[1:])
     parser = argparse.ArgumentParser(prog="make test-scenarios")
     parser.add_argument("--only", default="", help="words of a scenario's name")
     parser.add_argument("--stores", default=",".join(STORES), help="some of them, with commas; default: %(default)s")

@@ -22,7 +22,7 @@ from tests.scenarios.ledger import Life, Span
 
 REPOSITORY = Path(__file__).parents[2]
 FORKING = get_context("forkserver")
-FORKING.set_forkserver_preload(["tests.scenarios.crewmember", "tests.scenarios.soak"])
+FORKING.set_forkserver_preload(["tests.scenarios.crewmember"])
 
 
 class Process(Protocol):

@@ -7,7 +7,6 @@ of the living, the worst decision times; and fails when a verdict was wrong.
 import argparse
 import heapq
 import random
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -148,7 +147,3 @@ def report(acts: Sequence[Act], figures: Mapping[str, Figures], *, findings: Seq
             print("".join(f"  {what}: {name}\n" for name in names[:20]), end="")
     print("".join(f"  {finding}\n" for finding in findings), end="")
     return 0 if all(one.sound for one in figures.values()) and not findings else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
