@@ -95,8 +95,10 @@ class Crew:
     def leave(self) -> None:
         """As their pods end."""
         for name in self.names:
-            self.lives[name].left = monotonic()
-            self.lives[name].silences.append(Span(monotonic()))
+            life, now = self.lives[name], monotonic()
+            life.left = now
+            life.leaves.append(now)
+            life.silences.append(Span(now))
         self._end(signal.SIGTERM)
 
     @contextmanager

@@ -43,10 +43,13 @@ class Said:
 
 @dataclass(slots=True)
 class Life:
-    """Of one member: in `silences` it could not beat, being dead, stopped or cut off; the last may have no end."""
+    """Of one member: in `silences` it could not beat, being dead, stopped or cut off; the last may have no end. Some of
+    them began as it left, at one of `leaves`; `left` is when it did for good.
+    """
 
     member: str
     silences: list[Span] = field(default_factory=list)
+    leaves: list[float] = field(default_factory=list)
     left: float = math.inf
 
     def silence(self, at: float) -> Span | None:
@@ -113,7 +116,7 @@ def figures(
             false.append(f"{life.member} still at the end")
         for span in life.silences:
             due, found = due_at(span.start, breaks, pace=pace), found_at(mine, span, pace=pace)
-            if span.start >= life.left or (found is None and min(span.end, ended) < due + pace.grace):
+            if span.start in life.leaves or (found is None and min(span.end, ended) < due + pace.grace):
                 continue  # it left, beat again in time, or nobody had to know yet
             deaths += 1
             if found is None:

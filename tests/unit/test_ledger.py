@@ -106,3 +106,10 @@ def test_a_gap_of_unknown_cause_excuses_a_late_verdict_and_is_told() -> None:
     done = Break(STORE, Span(49.0, 55.0))
     one = figures(lives, [JOINED, Said(67.9, "a", DOWN, "Silent")], [done], pace=PACE, ended=100.0, gaps=[gap])
     assert one.unlooked == 0.0
+
+
+def test_who_left_and_is_back_was_not_dead() -> None:
+    gone = Said(41.0, "a", None)
+    life = Life("a", [Span(40.0, 80.0)], leaves=[40.0])
+    one = figures({"a": life}, [JOINED, gone, Said(81.0, "a", UP)], [], pace=PACE, ended=100.0)
+    assert (one.deaths, one.missed, one.sound) == (0, (), True)
