@@ -26,6 +26,7 @@ def contended(url: str) -> Iterator[None]:
     whoever else is in their way.
     """
     engine, ended = create_engine(url, poolclass=NullPool), threading.Event()
+    engine.connect().close()  # who cannot come in is in nobody's way
     works = [(table, up) for table in (members, verdicts) for up in (True, False)]
     threads = [threading.Thread(target=_goes_on, args=(engine, *one, ended)) for one in works]
     for thread in threads:
@@ -74,7 +75,7 @@ class SharedDatabase(Database):
         if self.postgresql:  # a second, as it ships: as much faster as all else
             self._set("deadlock_timeout", "'200ms'")
         try:
-            with contended(self.server.url()):
+            with contended(self._admins_url):
                 yield
         finally:
             if isolation:
@@ -91,16 +92,23 @@ class SharedDatabase(Database):
     @contextmanager
     def connections_used_up(self) -> Iterator[None]:
         """By others: who is connected stays so, and nobody else comes in."""
-        engine = create_engine(self.server.url(), poolclass=NullPool)
+        url = self.server.url() if self.postgresql else self._admins_url  # PostgreSQL keeps places for its admin
+        engine = create_engine(url, poolclass=NullPool)
         with ExitStack() as stack:
+            stack.enter_context(engine.connect())
             with suppress(SQLAlchemyError):
                 while True:
                     stack.enter_context(engine.connect())
             yield
 
+    @property
+    def _admins_url(self) -> str:
+        """PyMySQL alone sends no password such as the users have."""
+        return self.server.url(self.server.kind.admin, password="")
+
     @contextmanager
     def _held_connection(self, statement: str) -> Iterator[None]:
-        engine = create_engine(self.server.url(), poolclass=NullPool)
+        engine = create_engine(self._admins_url, poolclass=NullPool)
         with engine.connect() as connection:
             connection.execute(text(statement))
             yield
