@@ -148,10 +148,15 @@ def figures(
 
 def due_at(died: float, breaks: Iterable[Break], *, pace: Pace) -> float:
     """When a death is to be Down at the latest: T after it; T after a store that was away came back, C after an
-    observer was (rules 3 and 4).
+    observer was (rules 3 and 4); and a hold after that, which begins with the first who would be Down (rule 6).
     """
-    due = died + pace.down_time + pace.held
-    for one in sorted(breaks, key=lambda one: one.span.end):
+    known = sorted(breaks, key=lambda one: one.span.end)
+    due = _put_off(died + pace.down_time, known, pace=pace)
+    return _put_off(due + pace.held, known, pace=pace) if pace.held else due
+
+
+def _put_off(due: float, breaks: Iterable[Break], *, pace: Pace) -> float:
+    for one in breaks:
         if one.span.start < due:
             due = max(due, one.span.end + (pace.down_time if one.what == STORE else pace.sight))
     return due

@@ -113,3 +113,9 @@ def test_who_left_and_is_back_was_not_dead() -> None:
     life = Life("a", [Span(40.0, 80.0)], leaves=[40.0])
     one = figures({"a": life}, [JOINED, gone, Said(81.0, "a", UP)], [], pace=PACE, ended=100.0)
     assert (one.deaths, one.missed, one.sound) == (0, (), True)
+
+
+def test_a_hold_begins_when_down_was_due() -> None:
+    outage = Break(STORE, Span(41.0, 70.0))
+    assert found(silences=[Span(40.0)], breaks=(outage,), held=120.0, ended=200.0)[1] == 0
+    assert found(silences=[Span(40.0)], breaks=(outage,), held=120.0, ended=206.0)[1] == 1

@@ -4,6 +4,7 @@ from functools import partial
 
 from tests.scenarios.ledger import DOWN, UP
 from tests.scenarios.pace import DIES, INTERVAL, STAYS, C, T
+from tests.scenarios.places import Place
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.words import override, release, remake
 from tests.scenarios.world import World
@@ -53,23 +54,25 @@ def rolling_upgrade(world: World) -> None:
 def most_die(world: World) -> None:
     """They are held, and Down when the hold ends; nobody has to do anything."""
     world.kill()
-    world.rest(1.5 * T)
     _held(world)
 
 
 def most_die_and_are_released(world: World) -> None:
     world.kill()
-    world.rest(1.5 * T)
     _held(world)
     for place in world.places:
         release(world, place)
 
 
 def _held(world: World) -> None:
+    """A machine that is too busy may make it late."""
+
+    def held(place: Place) -> bool:
+        found = {one.member for one in world.heard.now(place.name).values() if one.reason == "MassFailure"}
+        return found == set(world.crew(place, DIES).names)
+
     for place in world.places:
-        held = {one.member for one in world.heard.now(place.name).values() if one.reason == "MassFailure"}
-        dead = set(world.crew(place, DIES).names)
-        world.find(f"{place.name}: held are {sorted(held)}", true=held == dead)
+        world.until(lambda place=place: held(place), why=f"{place.name}: who is silent is held")  # type: ignore[misc]
 
 
 def most_are_cut_off(world: World) -> None:
