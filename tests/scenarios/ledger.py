@@ -182,12 +182,20 @@ def _may_be_down(life: Life, at: float, pace: Pace) -> bool:
 
 
 def _excused(breaks: Iterable[Break], *, pace: Pace) -> list[Span]:
-    """From T after the last sight (a beat may have been I old in it) until the agents' next tries (rule 4)."""
+    """From T after the last sight (a beat may have been I old in it) until the agents' next tries (rule 4). One break
+    that begins before the living are back from another is one with it.
+    """
     back = 2 * pace.interval + pace.grace
+    blind: list[Span] = []
+    for span in sorted((one.span for one in breaks), key=lambda span: span.start):
+        if blind and span.start <= blind[-1].end + back:
+            blind[-1] = Span(blind[-1].start, max(blind[-1].end, span.end))
+        else:
+            blind.append(span)
     return [
-        Span(one.span.start + pace.down_time - pace.interval - pace.grace, one.span.end + back)
-        for one in breaks
-        if one.span.end - one.span.start > pace.down_time - 2 * pace.interval
+        Span(span.start + pace.down_time - pace.interval - pace.grace, span.end + back)
+        for span in blind
+        if span.end - span.start > pace.down_time - 2 * pace.interval
     ]
 
 

@@ -119,3 +119,10 @@ def test_a_hold_begins_when_down_was_due() -> None:
     outage = Break(STORE, Span(41.0, 70.0))
     assert found(silences=[Span(40.0)], breaks=(outage,), held=120.0, ended=200.0)[1] == 0
     assert found(silences=[Span(40.0)], breaks=(outage,), held=120.0, ended=206.0)[1] == 1
+
+
+def test_a_machine_that_is_busy_as_the_living_come_back_makes_one_break_of_two() -> None:
+    unknown = (Said(53.0, "a", UNKNOWN, "StoreUnreachable"), Said(73.0, "a", UP, "Beating"))
+    outage, gap = Break(STORE, Span(41.0, 60.0)), Break(STORE, Span(63.0, 67.0))
+    assert found(*unknown, breaks=(outage,))[4] == 6.0
+    assert found(*unknown, breaks=(outage, gap))[4] == 0.0
