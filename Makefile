@@ -36,7 +36,7 @@ test-cluster: .venv/ready ## of the tests those on a real node: image, chart, in
 lint: .venv/ready ## what `make test` checks before the tests
 	@$(BIN)/python -m tests.all lint
 
-test-scenarios: .venv/ready ## every failure scenario on every store, 1 h; writes docs/failure-modes.md; ARGS="--only clock" plays some
+test-scenarios: .venv/ready ## every failure scenario on every store; writes docs/failure-modes.md; as root; ARGS="--only clock" plays some
 	@$(BIN)/python -m tests.scenarios $(ARGS)
 
 soak: .venv/ready ## 500 members on each store under random faults; MINUTES=10 SEED=7 ARGS="--stores sqlite"
