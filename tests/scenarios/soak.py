@@ -28,7 +28,7 @@ PACE = Pace(interval=10.0, down_time=60.0, grace=10.0)
 """The defaults; six stores are 300 beats a second. The grace is what a machine of two cores may add to anything."""
 
 FAULTS = ("paused", "down", "restarted", "rows_lost", "unreachable", "refused", "read_only", "gone_back", "evicting")
-OF_THE_OPERATOR = ("stopped", "restarted", "starved", "its clock steps")
+OF_THE_OPERATOR = ("stopped", "restarted", "starved")
 OF_THE_API_SERVER = ("killed", "stopped")
 
 
@@ -44,7 +44,7 @@ def main(arguments: Sequence[str]) -> int:
         folder.chmod(0o755)
         with (
             bench(folder, stores=given.stores.split(",")) as site,
-            world(site, site.places, crews=CREWS, clocked=True, pace=PACE) as one,
+            world(site, site.places, crews=CREWS, pace=PACE) as one,
         ):
             faults: dict[str, Sequence[str]] = {
                 place.name: [name for name in FAULTS if place.fault(name)] for place in site.places
@@ -109,15 +109,8 @@ def _of_the_operator(one: World) -> Mapping[str, Callable[[], AbstractContextMan
         with one.unobserved(), one.operator.starved(part=0.2):
             yield
 
-    @contextmanager
-    def its_clock_steps() -> Iterator[None]:
-        assert one.operator.clock is not None
-        one.operator.clock.write_text("+600", encoding="ascii")
-        yield
-        one.operator.clock.write_text("-600", encoding="ascii")
-
     restarted = partial(one.operator_gone, wait=False)
-    return {"stopped": stopped, "restarted": restarted, "starved": starved, "its clock steps": its_clock_steps}
+    return {"stopped": stopped, "restarted": restarted, "starved": starved}
 
 
 @contextmanager
