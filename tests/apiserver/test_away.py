@@ -165,7 +165,10 @@ def test_an_api_server_that_is(
             until(lambda: cluster.condition("Ready", name="late"), why="the new group is tended")
             until(lambda: cluster.verdicts(name="edge")["node-1"] == "Down", why="the spec's change is taken in")
         assert alive(site)
-        assert written(cluster, name="compute", since=back) == 1
+        # What a stopped server had received it may carry out when it goes on, though nobody waits for the answer.
+        left_behind = 1 if away is stopped else 0
+        until(lambda: written(cluster, name="compute", since=back) > 0, why="the operator's own write is taken")
+        assert written(cluster, name="compute", since=back) <= 1 + left_behind
 
 
 def test_a_watch_that_is_dead_and_was_told_nothing_is_given_up_and_what_it_missed_is_taken_in(

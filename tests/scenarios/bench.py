@@ -81,14 +81,14 @@ class Bench:
     def clean(self, namespace: str) -> None:
         self.groups.delete_collection_namespaced_custom_object(API_GROUP, API_VERSION, namespace, PLURAL)
 
-    def published(self, place: Place, namespace: str, *, within: float) -> bool:
-        """Whether the store has a record of the place's group that is not older than so many seconds."""
+    def publisher(self, place: Place, namespace: str) -> str:
+        """Which run of an operator published the place's group last; empty: none did, or the store is away."""
         with closing(open_client(place.operator_url, store_id="default")) as store:
             try:
                 record = store.record(GroupKey(namespace, place.name), timeout=5.0)
             except StoreUnavailable:
-                return False
-        return record is not None and record.age <= within
+                return ""
+        return "" if record is None else record.header.publisher
 
 
 @contextmanager

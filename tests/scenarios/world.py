@@ -47,6 +47,7 @@ class World:
     findings: list[str] = field(default_factory=list)
     _crews: dict[tuple[str, str], Crew] = field(default_factory=dict)
     _all: list[Crew] = field(default_factory=list)
+    _publishers: dict[str, str] = field(default_factory=dict)
     _awaited: list[threading.Thread] = field(default_factory=list)
     _closed: threading.Event = field(default_factory=threading.Event)
 
@@ -173,10 +174,12 @@ class World:
                 self.looks()
 
     def _looks_again(self, place: Place, start: float) -> None:
-        began = monotonic()
-        while not self.bench.published(place, self.namespace, within=monotonic() - began):
+        """A new run of it is known by its name: ages are no sign where its clock is wrong."""
+        before = self._publishers.get(place.name, "")
+        while (found := self.bench.publisher(place, self.namespace)) in ("", before):
             if self._closed.wait(0.1):
                 return
+        self._publishers[place.name] = found
         self._note(place, OBSERVER, since=start)
 
     def looks(self) -> None:
