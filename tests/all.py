@@ -23,6 +23,9 @@ LINT = (
     ("import contracts", [BIN / "lint-imports"]),
 )
 MEANWHILE = ("tests/unit", "tests/contract")
+TWO_AT_ONCE = ("--numprocesses=2", "--dist=worksteal")
+"""For tests that each have servers of their own, or none."""
+
 ON_THE_CONTROL_PLANE = (
     ("tests/apiserver",),
     ("tests/gateway",),
@@ -38,7 +41,7 @@ def main(arguments: Sequence[str]) -> int:
     if list(arguments) == ["lint"]:
         return _failed(_lint())
     with tempfile.TemporaryDirectory() as scratch, _compiling(Path(scratch)) as (build, progress):
-        failed = [*_lint(), *_pytest(MEANWHILE)]
+        failed = [*_lint(), *_pytest(MEANWHILE, options=TWO_AT_ONCE)]
         _wait(build, progress)
         failed += [name for folders in ON_THE_CONTROL_PLANE for name in _pytest(folders)]
     return _failed(failed)
@@ -53,8 +56,8 @@ def _lint() -> list[str]:
     return [name for name, command in LINT if not _passes(name, [str(word) for word in command])]
 
 
-def _pytest(folders: Sequence[str]) -> list[str]:
-    command = [str(BIN / "python"), "-m", "pytest", "--quiet", *folders]
+def _pytest(folders: Sequence[str], *, options: Sequence[str] = ()) -> list[str]:
+    command = [str(BIN / "python"), "-m", "pytest", "--quiet", *options, *folders]
     name = " ".join(folders)
     return [] if _passes(name, command) else [name]
 

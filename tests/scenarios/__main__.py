@@ -1,12 +1,14 @@
 """`make test-scenarios`: every scenario on every store to which it applies; the table goes to docs/failure-modes.md.
 
 ARGS="--only 'stands still' --stores sqlite,postgresql" plays some; then nothing is written. ARGS="--at-once 2" plays
-two at a time, each with servers of its own. It fails when a verdict was wrong. `soak` as the first word is `make soak`.
+two at a time, each with servers of its own. It fails when a verdict was wrong, and keeps that scenario's logs below
+build/. `soak` as the first word is `make soak`.
 """
 
 import argparse
 import json
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,7 +24,9 @@ from tests.scenarios.catalogue import SECTIONS
 from tests.scenarios.scenario import play
 from tests.scenarios.table import Entry, document, entry, lines
 
-PAGE = Path(__file__).parents[2] / "docs" / "failure-modes.md"
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "docs" / "failure-modes.md"
+LOGS = ROOT / "build" / "scenarios"
 ALL = [(section, one) for section, scenarios in SECTIONS.items() for one in scenarios]
 
 
@@ -83,7 +87,10 @@ def played(given: argparse.Namespace, folder: Path, *, kept: Path) -> int:
                 file.write(json.dumps(asdict(told)) + "\n")
             shown = [f"{number + 1}/{len(ALL)} {section}: {one.name}", *(f"    {line}" for line in lines(told))]
             print("\n".join([*shown, *([] if done.sound else [f"  WRONG: {done.told()}"])]), flush=True)
-            wrong += not done.sound
+            if not done.sound:
+                wrong += 1
+                logs = shutil.copytree(done.folder, LOGS / done.folder.name)
+                print(f"  its logs: {logs.relative_to(ROOT)}", flush=True)
     return wrong
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 from tests.scenarios.bench import Bench
@@ -30,9 +31,12 @@ class Scenario:
 
 @dataclass(frozen=True, slots=True)
 class Played:
+    """`folder` has what the operator and the agents logged, and every decision."""
+
     scenario: Scenario
     figures: Mapping[str, Figures]
     findings: Sequence[str]
+    folder: Path
 
     @property
     def sound(self) -> bool:
@@ -51,4 +55,4 @@ def play(scenario: Scenario, bench: Bench) -> Played:
     with world(bench, places, crews=scenario.crews, spec=scenario.spec, clocked=scenario.clocked, pace=pace) as one:
         scenario.play(one)
         one.settle()
-        return Played(scenario, one.figures(), tuple(one.findings))
+        return Played(scenario, one.figures(), tuple(one.findings), one.folder)
