@@ -118,8 +118,8 @@ MUTATIONS = (
     Mutation(
         "Down needs no watch",
         LIVENESS,
-        "and moment.healthy and watch.watched(policy, now=moment.now):",
-        "and moment.healthy:",
+        "and moment.healthy and watch.watched(policy, now=moment.now) and",
+        "and moment.healthy and",
     ),
     Mutation(
         "Down is found in a failed pass",
@@ -217,20 +217,26 @@ MUTATIONS = (
     Mutation(
         "rule 3: one failed pass is the store's interruption",
         OBSERVATION,
-        "broken=before.broken or seen.now - looking > gap,",
-        "broken=before.broken or not seen.healthy,",
+        "broken = before.broken or seen.now - looking - absent > gap",
+        "broken = before.broken or not seen.healthy",
     ),
     Mutation(
         "rule 3: no outage is an interruption",
         OBSERVATION,
-        "broken=before.broken or seen.now - looking > gap,",
-        "broken=before.broken,",
+        "broken = before.broken or seen.now - looking - absent > gap",
+        "broken = before.broken",
+    ),
+    Mutation(
+        "rule 3: the observer's absences are the store's",
+        OBSERVATION,
+        "broken = before.broken or seen.now - looking - absent > gap",
+        "broken = before.broken or seen.now - looking > gap",
     ),
     Mutation(
         "rule 3: a pause of the observer's is the store's interruption",
         OBSERVATION,
-        "looking = before.looking if not interrupted else seen.now if stalled else seen.asked",
-        "looking = before.looking",
+        "looking, lag = (seen.asked, 0.0) if paused else (before.looking, before.absent + seen.lag)",
+        "looking, lag = before.looking, before.absent + seen.lag",
     ),
     Mutation(
         "rule 3: a new operator waits for T of the store anew",
@@ -334,7 +340,10 @@ MUTATIONS = (
         "if False:",
     ),
     Mutation(
-        "rule 6: what a hold had left is not read back", RESTORE, "sighted + header.hold_left)", "sighted + 600.0)"
+        "rule 6: what a hold had left is not read back",
+        RESTORE,
+        "now - record.age + header.hold_left)",
+        "now - record.age + 600.0)",
     ),
     Mutation(
         "rule 6: a hold that is read back keeps no brake on",
