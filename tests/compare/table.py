@@ -7,7 +7,7 @@ from tests.compare.faults import EXPLAINED, ON_STORES, Fault, spares
 from tests.compare.observations import Figures
 from tests.compare.systems import System
 
-__all__ = ["WIDTH", "render"]
+__all__ = ["FIRST", "WIDTH", "Results", "line", "render"]
 
 WIDTH = 120
 """Of the page's lines, but for those of tables."""
@@ -31,11 +31,11 @@ def render(
 
 def _part(fault: Fault, results: Results, systems: Sequence[System], absent: Mapping[str, str], options: str) -> str:
     head = (*FIRST, *(ON_STORES_HEAD if fault in ON_STORES else ON_NODES_HEAD), REPEAT)
-    lines = [_line(head), _line("---" for _ in head)]
+    lines = [line(head), line("---" for _ in head)]
     for system in systems:
         first = [system.title, f"{system.interval}/{system.down_time}"]
         repeat = "" if spares(system.kind, fault) else f"`--only {fault} --systems {system.name}{options}`"
-        lines.append(_line([*first, *_cells(system, fault, results, absent), repeat]))
+        lines.append(line([*first, *_cells(system, fault, results, absent), repeat]))
     return "\n".join([f"### {fault}", "", fill(EXPLAINED[fault], WIDTH, break_on_hyphens=False), "", *lines])
 
 
@@ -68,5 +68,5 @@ def _seconds(value: float) -> str:
     return f"{value:.1f}" if value else "0"
 
 
-def _line(cells: Iterable[str]) -> str:
+def line(cells: Iterable[str]) -> str:
     return f"| {' | '.join(cells)} |"

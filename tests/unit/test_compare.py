@@ -5,6 +5,7 @@ from itertools import pairwise
 import pytest
 
 from tests.compare.faults import ON_NODES, Fault, bystanders, nodes, struck
+from tests.compare.glance import glance
 from tests.compare.novas import configuration
 from tests.compare.observations import Deaths, Figures, Round, figures
 from tests.compare.systems import SYSTEMS, Kind, named, scaled
@@ -139,3 +140,25 @@ def test_the_table_has_a_line_for_each_system_and_says_why_one_was_not_run() -> 
     for table in tables:
         assert len(table) == 2 + len(systems)
         assert all(one.count("|") == other.count("|") for one, other in pairwise(table))
+
+
+def test_at_a_glance_a_fault_of_nodes_has_its_median_and_one_of_stores_who_was_falsely_dead() -> None:
+    def of(*seconds: float, false: int = 0, early: int = 0) -> Figures:
+        return Figures(Deaths(3, seconds, (), early), 8, false, 0.0, 0.0, 0.0)
+
+    text = glance(
+        {
+            "ours-mariadb": {Fault.POWER_OFF: of(50.0, 60.0, 61.0), Fault.DATABASE_PAUSED: of()},
+            "nova-db-default": {Fault.POWER_OFF: of(50.0, 54.0, false=2), Fault.DATABASE_PAUSED: of(false=8)},
+            "kubernetes-node": {Fault.POWER_OFF: of()},
+        },
+        systems=[SYSTEMS[name] for name in ("ours-mariadb", "nova-db-default", "kubernetes-node")],
+        faults=[Fault.POWER_OFF, Fault.DATABASE_PAUSED],
+    )
+    assert [line.split(" | ", 1)[1] for line in text.splitlines()] == [
+        "I/T | power-off | database-paused |",
+        "--- | --- | --- |",
+        "10/60 | 60 s | none false |",
+        "10/60 | 52 s, 2 of 3; **2 of 8 false** | **8 of 8 false** |",
+        "10/50 | never |  |",
+    ]

@@ -146,6 +146,11 @@ def test_refused_with_field_value_and_what_is_allowed_is(case: Refused) -> None:
     assert len(str(caught.value)) < 400
 
 
+def test_annotations_that_are_no_names_and_texts_are_refused() -> None:
+    with pytest.raises(InvalidSpec, match=r"metadata\.annotations is 'held'"):
+        spec_of(body({}, annotations="held"))
+
+
 @pytest.mark.parametrize(("interval", "down_time"), [(10, 25), (2, 5), (1, 3), (24, 60), (3600, 9000)])
 def test_exactly_two_and_a_half_intervals_of_silence_are_enough(interval: int, down_time: int) -> None:
     spec = spec_of(body({"reportIntervalSeconds": interval, "serviceDownTimeSeconds": down_time}))

@@ -117,7 +117,11 @@ def _forget(body: Mapping[str, Any]) -> dict[str, float]:
 
 
 def annotations_of(body: Mapping[str, Any]) -> Mapping[str, Any]:
-    return body.get("metadata", {}).get("annotations") or {}
+    """Raises InvalidSpec: a file of groups is not the API server's."""
+    found = body.get("metadata", {}).get("annotations") or {}
+    if not isinstance(found, Mapping):
+        raise InvalidSpec(f"metadata.annotations is {str(found)[:60]!r}: allowed are names and their texts; correct it")
+    return found
 
 
 def _released(body: Mapping[str, Any]) -> float | None:
