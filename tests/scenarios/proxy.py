@@ -10,6 +10,12 @@ from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager, suppress
 
 CHUNK = 65536
+MOST_UNDER_WAY = 64
+"""Chunks: who sends more waits, as for a full window."""
+
+
+Way = asyncio.Queue[tuple[float, bytes]]
+"""What is between the two sides, each with when it arrives by the loop's clock."""
 
 
 class Proxy:
@@ -55,7 +61,7 @@ class Proxy:
 
     @contextmanager
     def slow(self, seconds: float) -> Iterator[None]:
-        """Each chunk towards the server is late by so much."""
+        """All that goes to the server is so long on its way; what is sent after it need not wait for it to arrive."""
         self._delay = seconds
         try:
             yield
@@ -107,12 +113,22 @@ class Proxy:
             back.transport.abort()
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool) -> None:
+        under_way: Way = asyncio.Queue(MOST_UNDER_WAY)
+        await _either(self._take(reader, under_way, late=late), self._give(under_way, writer))
+
+    async def _take(self, reader: asyncio.StreamReader, under_way: Way, *, late: bool) -> None:
         while chunk := await reader.read(CHUNK):
-            if late and self._delay:
-                await asyncio.sleep(self._delay)
+            await under_way.put((self._loop.time() + (self._delay if late else 0.0), chunk))
+        await under_way.join()
+
+    async def _give(self, under_way: Way, writer: asyncio.StreamWriter) -> None:
+        while True:
+            due, chunk = await under_way.get()
+            await asyncio.sleep(due - self._loop.time())
             await self._open.wait()
             writer.write(chunk)
             await writer.drain()
+            under_way.task_done()
 
 
 async def _either(*ways: Awaitable[None]) -> None:
