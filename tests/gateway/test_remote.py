@@ -1,13 +1,15 @@
 """The remote driver against a gateway: the verbs of a store, failing over, tokens and certificates that are renewed."""
 
+import json
 import os
 import signal
 import socket
+import sqlite3
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,11 +23,16 @@ from servicegroup.store.base import ClientStore
 
 from tests.apiserver.operators import until
 from tests.gateway.certificates import Authority
-from tests.gateway.gateways import Gateway, running
+from tests.gateway.gateways import Gateway, beat, running
+from tests.gateway.test_limits import raw
 from tests.gateway.tokens import Tokens
 from tests.localcluster import processes
+from tests.scenarios.proxy import Proxy
 
 TIMEOUT = 30.0
+SLOW = 8.0
+"""Seconds: what is left of it when the answers come is for a busy machine."""
+
 BEAT = Beat("node-1", "one", 1, 10.0)
 UP = Published(Verdict.UP, Reason.BEATING, 1_800_000_000.0)
 DOWN = Published(Verdict.DOWN, Reason.SILENT, 1_800_000_060.0, disabled=True)
@@ -176,6 +183,52 @@ def test_of_several_gateways_one_that_serves_is_enough(gateway: Gateway, tokens:
             started = time.monotonic()
             assert it.beat(key, replace(BEAT, sequence=2), timeout=TIMEOUT).owned
             assert time.monotonic() - started < TIMEOUT / 3, "who serves is asked first from now on"
+
+
+def test_gateways_that_need_most_of_the_time_are_each_listened_to(
+    gateway: Gateway, tokens: Tokens, key: GroupKey
+) -> None:
+    """Whoever is asked first: neither answers within its half."""
+    token = tokens.file(tokens.of_subject("outside", "beat"))
+    port = int(hosts(gateway).rpartition(":")[2])
+    with ExitStack() as stack:
+        ways = [stack.enter_context(closing(Proxy(port))) for _ in range(2)]
+        hosts_of_both = ",".join(f"127.0.0.1:{one.port}" for one in ways)
+        it = stack.enter_context(client(f"http://{hosts_of_both}/?token_file={token}"))
+        assert it.join(key, BEAT, timeout=TIMEOUT).owned
+        for one in ways:
+            stack.enter_context(one.slow(0.7 * SLOW))
+        assert it.beat(key, replace(BEAT, sequence=2), timeout=SLOW).owned
+
+
+def test_what_an_agent_said_is_carried_out_though_it_gave_up(
+    gateway: Gateway, tokens: Tokens, store: Store, folder: Path
+) -> None:
+    group = tokens.group()
+    key = GroupKey.parse(group)
+    for name in ("node-1", "node-2"):
+        assert gateway.ask("POST", "/v1/join", token=tokens.of_node(name), body=beat(group, name)).status == 200
+    with closing(sqlite3.connect(folder / "beats.sqlite", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")  # so that nothing is written before all of them have gone
+        for path, name in (("beat", "node-1"), ("leave", "node-2"), ("join", "node-3")):
+            given_up(gateway, f"/v1/{path}", token=tokens.of_node(name), body=beat(group, name, sequence=2))
+        other.execute("ROLLBACK")
+    written = {("node-1", 2, State.BEATING), ("node-2", 2, State.LEFT), ("node-3", 2, State.BEATING)}
+    until(lambda: _said(store, key) == written, why="all three are written")
+
+
+def _said(store: Store, key: GroupKey) -> set[tuple[str, int, State]]:
+    return {(fact.member, fact.sequence, fact.state) for fact in store.read([key], timeout=TIMEOUT).facts[key]}
+
+
+def given_up(gateway: Gateway, path: str, *, token: str, body: object) -> None:
+    """Asked, and not waited for; when this returns the gateway has closed the connection for it."""
+    content = json.dumps(body).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer {token}\r\nContent-Length: {len(content)}\r\n\r\n"
+    with raw(gateway) as sock:
+        sock.sendall(head.encode() + content)
+        sock.shutdown(socket.SHUT_WR)
+        assert not sock.recv(1)
 
 
 def test_a_connection_that_a_restart_cut_off_costs_no_beat(

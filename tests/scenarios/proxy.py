@@ -6,7 +6,7 @@ over, as a kernel sends it again. `refusing` closes at once, as a machine withou
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 
 CHUNK = 65536
@@ -17,6 +17,8 @@ MOST_UNDER_WAY = 64
 Way = asyncio.Queue[tuple[float, bytes]]
 """What is between the two sides, each with when it arrives by the loop's clock."""
 
+Late = Callable[[], float]
+
 
 class Proxy:
     """Listens from its making until `close`; what it forwards by is set by its context managers."""
@@ -24,7 +26,7 @@ class Proxy:
     def __init__(self, port: int, *, host: str = "127.0.0.1") -> None:
         self._target = (host, port)
         self._loop = asyncio.new_event_loop()
-        self._delay = 0.0
+        self._late_there = self._late_back = 0.0
         self._refuses = False
         self._tasks: set[asyncio.Task[None]] = set()
         started = threading.Event()
@@ -60,13 +62,15 @@ class Proxy:
             self._refuses = False
 
     @contextmanager
-    def slow(self, seconds: float) -> Iterator[None]:
-        """All that goes to the server is so long on its way; what is sent after it need not wait for it to arrive."""
-        self._delay = seconds
+    def slow(self, seconds: float, *, back: float = 0.0) -> Iterator[None]:
+        """All that goes to the server is so long on its way, and what comes `back` from it; what is sent after it need
+        not wait for it to arrive.
+        """
+        self._late_there, self._late_back = seconds, back
         try:
             yield
         finally:
-            self._delay = 0.0
+            self._late_there = self._late_back = 0.0
 
     def close(self) -> None:
         self._loop.call_soon_threadsafe(self._ended.set)
@@ -108,17 +112,21 @@ class Proxy:
         await self._open.wait()
         there, back = await asyncio.open_connection(*self._target)
         try:
-            await _either(self._forward(reader, back, late=True), self._forward(there, writer, late=False))
+            await _either(
+                self._forward(reader, back, late=lambda: self._late_there),
+                self._forward(there, writer, late=lambda: self._late_back),
+            )
         finally:
             back.transport.abort()
 
-    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: bool) -> None:
+    async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, late: Late) -> None:
         under_way: Way = asyncio.Queue(MOST_UNDER_WAY)
         await _either(self._take(reader, under_way, late=late), self._give(under_way, writer))
 
-    async def _take(self, reader: asyncio.StreamReader, under_way: Way, *, late: bool) -> None:
+    async def _take(self, reader: asyncio.StreamReader, under_way: Way, *, late: Late) -> None:
         while chunk := await reader.read(CHUNK):
-            await under_way.put((self._loop.time() + (self._delay if late else 0.0), chunk))
+            await under_way.put((self._loop.time() + late(), chunk))
+        await asyncio.sleep(late())  # that it was the last is as long on its way
         await under_way.join()
 
     async def _give(self, under_way: Way, writer: asyncio.StreamWriter) -> None:

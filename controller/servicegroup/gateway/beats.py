@@ -2,8 +2,9 @@
 
 import asyncio
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Coroutine, Mapping
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from aiohttp import web
@@ -11,7 +12,7 @@ from aiohttp import web
 from servicegroup.gateway.authentication import Authenticator
 from servicegroup.gateway.authorization import Authorizer
 from servicegroup.gateway.groups import GroupStores
-from servicegroup.gateway.lane import Lane
+from servicegroup.gateway.lane import STORE_SECONDS, Lane
 from servicegroup.gateway.refusals import Refused, answer, unavailable
 from servicegroup.model import Beat, GroupKey, State
 from servicegroup.wire import InvalidMessage, decode_beat, encode_receipt
@@ -44,64 +45,87 @@ class Gate:
         return lane
 
 
+Said = Callable[[web.Request, bytes], Coroutine[Any, Any, web.Response]]
+
+
 @dataclass(frozen=True, slots=True)
 class Beats:
+    """What an agent says holds though it no longer waits for the answer: a beat proves that it lived when it was sent,
+    and on a way that is slower than its patience there is nothing else.
+    """
+
     gate: Gate
+    _under_way: set[asyncio.Task[web.Response]] = field(default_factory=set)
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/v1/join", self.join),
-            web.post("/v1/beat", self.beat),
-            web.post("/v1/leave", self.leave),
+            web.post("/v1/join", partial(self._carried_out, self._join)),
+            web.post("/v1/beat", partial(self._carried_out, self._beat)),
+            web.post("/v1/leave", partial(self._carried_out, self._leave)),
         ]
 
-    async def join(self, request: web.Request) -> web.Response:
-        lane, key, beat = await self._admitted(request)
+    async def close(self, _application: web.Application) -> None:
+        """The server has answered everyone by now; this is for those who did not wait."""
+        if self._under_way:
+            await asyncio.wait(self._under_way, timeout=STORE_SECONDS)
+
+    async def _carried_out(self, said: Said, request: web.Request) -> web.Response:
+        content = await _content(request)  # at first: when its client goes it can no longer be read
+        task = asyncio.get_running_loop().create_task(said(request, content))
+        self._under_way.add(task)
+        task.add_done_callback(self._done)
+        return await asyncio.shield(task)
+
+    def _done(self, task: "asyncio.Task[web.Response]") -> None:
+        self._under_way.discard(task)
+        if not task.cancelled():
+            task.exception()  # told to who waits; asyncio would log it for who does not
+
+    async def _join(self, request: web.Request, content: bytes) -> web.Response:
+        lane, key, beat = await self._admitted(request, content)
         return answer(encode_receipt(await lane.join(key, beat)))
 
-    async def beat(self, request: web.Request) -> web.Response:
-        lane, key, beat = await self._admitted(request)
+    async def _beat(self, request: web.Request, content: bytes) -> web.Response:
+        lane, key, beat = await self._admitted(request, content)
         return answer(encode_receipt(await lane.beat(key, beat)))
 
-    async def leave(self, request: web.Request) -> web.Response:
-        lane, key, beat = await self._admitted(request)
+    async def _leave(self, request: web.Request, content: bytes) -> web.Response:
+        lane, key, beat = await self._admitted(request, content)
         return answer({"left": await lane.leave(key, beat)})
 
-    async def _admitted(self, request: web.Request) -> tuple[Lane, GroupKey, Beat]:
+    async def _admitted(self, request: web.Request, content: bytes) -> tuple[Lane, GroupKey, Beat]:
         identity = await self.gate.authenticator.identify(
             request.headers.get("Authorization"), peer=request.remote or ""
         )
-        key, beat = _decoded(await _body(request))
+        key, beat = _decoded(content)
         if beat.state is State.LEFT and request.path != "/v1/leave":
             raise Refused(400, "state is 'left': who leaves says so by /v1/leave")
         await self.gate.authorizer.require_beat(identity, key, beat.member)
         return await self.gate.lane(key), key, beat
 
 
-async def _body(request: web.Request) -> Any:
+async def _content(request: web.Request) -> bytes:
     if (request.content_length or 0) > LARGEST_BODY:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
-            content = await request.read()
+            return await request.read()
     except TimeoutError:
         raise Refused(408, f"the body did not come within {BODY_SECONDS:g} s", close=True) from None
     except web.HTTPRequestEntityTooLarge:
         raise _too_large() from None
     except (web.RequestPayloadError, ValueError):
         raise Refused(400, "the body is not of the form that its headers promise", close=True) from None
-    try:
-        return json.loads(content)
-    except (ValueError, RecursionError):
-        raise Refused(400, "the body is no JSON; send an object with group, member, incarnation, ...") from None
 
 
 def _too_large() -> Refused:
     return Refused(413, f"the body is larger than {LARGEST_BODY} bytes; a beat has some hundred", close=True)
 
 
-def _decoded(body: Any) -> tuple[GroupKey, Beat]:
+def _decoded(content: bytes) -> tuple[GroupKey, Beat]:
     try:
-        return decode_beat(body)
+        return decode_beat(json.loads(content))
     except InvalidMessage as error:
         raise Refused(400, str(error)) from None
+    except (ValueError, RecursionError):
+        raise Refused(400, "the body is no JSON; send an object with group, member, incarnation, ...") from None

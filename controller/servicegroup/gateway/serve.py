@@ -79,7 +79,7 @@ async def _serving(
         application(gate, kept),
         access_log=None,
         logger=SILENT,
-        handler_cancellation=True,  # nobody waits for it any more: it need not be written
+        handler_cancellation=True,  # nobody waits for it any more: a question need not be answered
         auto_decompress=False,
         keepalive_timeout=BETWEEN_REQUESTS,
         lingering_time=LINGER_SECONDS,
@@ -122,6 +122,8 @@ def application(gate: Gate, kept: Connections, *, patience: float = ANSWER_SECON
         return web.Response(body=document, content_type="application/json")
 
     found = web.Application(middlewares=[delivered, in_json, stays], client_max_size=LARGEST_BODY)
-    found.add_routes([*Beats(gate).routes(), *Queries(gate, patience).routes()])
+    beats = Beats(gate)
+    found.on_cleanup.append(beats.close)
+    found.add_routes([*beats.routes(), *Queries(gate, patience).routes()])
     found.add_routes([web.get("/healthz", health), web.get("/openapi.json", described)])
     return found

@@ -4,7 +4,7 @@ from functools import partial
 
 from tests.scenarios.catalogue.stores import MAX_HOLD, unheard
 from tests.scenarios.ledger import UP
-from tests.scenarios.pace import C, T
+from tests.scenarios.pace import INTERVAL, C, T
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.world import World
 
@@ -30,6 +30,15 @@ def upgraded(world: World) -> None:
         world.rest(C)
     _nobody_blinked(world)
     world.kill()
+
+
+def beyond_patience(world: World, *, late: float, seconds: float) -> None:
+    """No agent is ever answered in time: that it lives is known by what arrives."""
+    with world.store("slow_both_ways", late):
+        world.rest(seconds)
+        _nobody_blinked(world)
+        world.kill()
+        world.rest(seconds)
 
 
 def _nobody_blinked(world: World) -> None:
@@ -70,6 +79,11 @@ SCENARIOS = (
         "one of two stands still for 2 T",
         partial(unnoticed, fault="one_gateway_stopped", seconds=2 * T),
         needs="one_gateway_stopped",
+    ),
+    Scenario(
+        "each question and each answer is 1.2 I on its way, for 3 T",
+        partial(beyond_patience, late=1.2 * INTERVAL, seconds=1.5 * T),
+        needs="slow_both_ways",
     ),
     Scenario("they are upgraded one by one", upgraded, needs="gateways_upgraded"),
 )

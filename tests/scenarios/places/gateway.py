@@ -4,7 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from kubernetes import client
@@ -53,6 +53,10 @@ class Gateways(Sqlite, DistantPlace):
             one.environ = environ
         with self.gateways_killed():
             pass
+
+    def slow_both_ways(self, seconds: float) -> AbstractContextManager[None]:
+        assert self.ways is not None
+        return self.ways.slow(seconds, back=seconds)
 
     @contextmanager
     def gateways_stopped(self) -> Iterator[None]:

@@ -37,8 +37,8 @@ class Ways:
     def refusing(self, which: str) -> AbstractContextManager[None]:
         return self._each(which, lambda one: one.refusing())
 
-    def slow(self, seconds: float) -> AbstractContextManager[None]:
-        return self._each("all", lambda one: one.slow(seconds))
+    def slow(self, seconds: float, *, back: float = 0.0) -> AbstractContextManager[None]:
+        return self._each("all", lambda one: one.slow(seconds, back=back))
 
     @contextmanager
     def _each(self, which: str, closing: Callable[[Proxy], AbstractContextManager[None]]) -> Iterator[None]:
