@@ -24,7 +24,7 @@ LINT = (
 )
 MEANWHILE = ("tests/unit", "tests/contract")
 TWO_AT_ONCE = ("--numprocesses=2", "--dist=worksteal")
-"""For tests that each have servers of their own, or none."""
+"""Each of the two processes starts the servers that its tests need for itself."""
 
 ON_THE_CONTROL_PLANE = (
     ("tests/apiserver",),
