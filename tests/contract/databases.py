@@ -197,13 +197,17 @@ class Server:
     def paused(self) -> Iterator[None]:
         """It and its children stand still; the kernel goes on accepting connections for it."""
         assert self._child is not None
-        pids = family(self._child.popen.pid)
-        for pid in pids:
+        first = self._child.popen.pid
+        os.kill(first, signal.SIGSTOP)
+        os.waitid(os.P_PID, first, os.WSTOPPED | os.WNOWAIT)
+        # From now on nobody waits for a child of it that ends, so that each of them can be told to go on.
+        _, *children = family(first)
+        for pid in children:
             os.kill(pid, signal.SIGSTOP)
         try:
             yield
         finally:
-            for pid in pids:
+            for pid in (*children, first):
                 os.kill(pid, signal.SIGCONT)
 
 
