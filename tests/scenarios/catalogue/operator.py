@@ -3,7 +3,9 @@
 from dataclasses import replace
 from functools import partial
 
+from tests.scenarios.ledger import DOWN
 from tests.scenarios.pace import DIES, STAYS, C, T
+from tests.scenarios.places import Place
 from tests.scenarios.scenario import Scenario
 from tests.scenarios.words import asked
 from tests.scenarios.world import World
@@ -57,14 +59,16 @@ def without_api_server(world: World, *, how: str) -> None:
         world.rest(T)
         world.kill()
         world.rest(1.5 * T)
-        for place in world.places:
-            dead = world.crew(place, DIES).names
-            down = [name for name, verdict in world.verdicts(place).items() if verdict == "Down"]
-            world.find(f"{place.name}: the dead are found meanwhile, not {down}", true=set(down) == set(dead))
+        world.until(lambda: all(_found(world, place) for place in world.places), why="the dead are found meanwhile")
     world.until(
         lambda: all(world.status(place).get("counts", {}).get("down") == 4 for place in world.places),
         why="the status says so when the API server is back",
     )
+
+
+def _found(world: World, place: Place) -> bool:
+    down = {name for name, verdict in world.verdicts(place).items() if verdict == DOWN}
+    return down == set(world.crew(place, DIES).names)
 
 
 def readers_of_a_dead_operator(world: World) -> None:
