@@ -132,7 +132,7 @@ class Lane:
             self._arrived.clear()
         batch = []
         for one in taken:
-            if one.answer.done():  # its client has gone
+            if one.answer.done():  # nobody is to be told: the gateway closes
                 continue
             if now > one.until:
                 one.answer.set_exception(unavailable("the store is slow, and the beat waited too long; try again"))
