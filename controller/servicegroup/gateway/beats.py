@@ -12,7 +12,8 @@ from aiohttp import web
 from servicegroup.gateway.authentication import Authenticator
 from servicegroup.gateway.authorization import Authorizer
 from servicegroup.gateway.groups import GroupStores
-from servicegroup.gateway.lane import STORE_SECONDS, Lane
+from servicegroup.gateway.identity import Identity
+from servicegroup.gateway.lane import MOST_WAITING, STORE_SECONDS, Lane
 from servicegroup.gateway.refusals import Refused, answer, unavailable
 from servicegroup.model import Beat, GroupKey, State
 from servicegroup.wire import InvalidMessage, decode_beat, encode_receipt
@@ -45,13 +46,13 @@ class Gate:
         return lane
 
 
-Said = Callable[[web.Request, bytes], Coroutine[Any, Any, web.Response]]
+Said = Callable[[web.Request, Identity, bytes], Coroutine[Any, Any, web.Response]]
 
 
 @dataclass(frozen=True, slots=True)
 class Beats:
-    """What an agent says holds though it no longer waits for the answer: a beat proves that it lived when it was sent,
-    and on a way that is slower than its patience there is nothing else.
+    """A beat and a leave hold though their agent no longer waits for the answer: it lived when it sent them, and on a
+    way slower than its patience there is nothing else. A join does not: it might displace who took its place since.
     """
 
     gate: Gate
@@ -59,7 +60,7 @@ class Beats:
 
     def routes(self) -> list[web.RouteDef]:
         return [
-            web.post("/v1/join", partial(self._carried_out, self._join)),
+            web.post("/v1/join", self._join),
             web.post("/v1/beat", partial(self._carried_out, self._beat)),
             web.post("/v1/leave", partial(self._carried_out, self._leave)),
         ]
@@ -71,7 +72,14 @@ class Beats:
 
     async def _carried_out(self, said: Said, request: web.Request) -> web.Response:
         content = await _content(request)  # at first: when its client goes it can no longer be read
-        task = asyncio.get_running_loop().create_task(said(request, content))
+        identity = await self._identity(request)
+        await asyncio.sleep(0)
+        if request.transport is None or request.transport.is_closing():
+            # It ended as it came, as where a gateway was stopped meanwhile: nobody knows how old it is.
+            raise Refused(400, "the connection was closed", close=True)
+        if len(self._under_way) >= MOST_WAITING:
+            return await said(request, identity, content)
+        task = asyncio.get_running_loop().create_task(said(request, identity, content))
         self._under_way.add(task)
         task.add_done_callback(self._done)
         return await asyncio.shield(task)
@@ -81,22 +89,23 @@ class Beats:
         if not task.cancelled():
             task.exception()  # told to who waits; asyncio would log it for who does not
 
-    async def _join(self, request: web.Request, content: bytes) -> web.Response:
-        lane, key, beat = await self._admitted(request, content)
+    async def _join(self, request: web.Request) -> web.Response:
+        content = await _content(request)
+        lane, key, beat = await self._admitted(request, await self._identity(request), content)
         return answer(encode_receipt(await lane.join(key, beat)))
 
-    async def _beat(self, request: web.Request, content: bytes) -> web.Response:
-        lane, key, beat = await self._admitted(request, content)
+    async def _beat(self, request: web.Request, identity: Identity, content: bytes) -> web.Response:
+        lane, key, beat = await self._admitted(request, identity, content)
         return answer(encode_receipt(await lane.beat(key, beat)))
 
-    async def _leave(self, request: web.Request, content: bytes) -> web.Response:
-        lane, key, beat = await self._admitted(request, content)
+    async def _leave(self, request: web.Request, identity: Identity, content: bytes) -> web.Response:
+        lane, key, beat = await self._admitted(request, identity, content)
         return answer({"left": await lane.leave(key, beat)})
 
-    async def _admitted(self, request: web.Request, content: bytes) -> tuple[Lane, GroupKey, Beat]:
-        identity = await self.gate.authenticator.identify(
-            request.headers.get("Authorization"), peer=request.remote or ""
-        )
+    async def _identity(self, request: web.Request) -> Identity:
+        return await self.gate.authenticator.identify(request.headers.get("Authorization"), peer=request.remote or "")
+
+    async def _admitted(self, request: web.Request, identity: Identity, content: bytes) -> tuple[Lane, GroupKey, Beat]:
         key, beat = _decoded(content)
         if beat.state is State.LEFT and request.path != "/v1/leave":
             raise Refused(400, "state is 'left': who leaves says so by /v1/leave")

@@ -108,7 +108,10 @@ def resolve(address: Address, *, timeout: float) -> tuple[Address, ...]:
             failed.append(error if isinstance(error, OSError) else OSError("it is no name"))
 
     thread = threading.Thread(target=ask, name="servicegroup-resolve", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        raise OSError("this machine can start no thread for the resolver") from None
     thread.join(timeout)
     if found:
         return tuple(sorted(set(found)))

@@ -33,8 +33,11 @@ class Call:
         self._awaited[one] = None
         if alone:
             self._ask(one)
-        else:
+            return
+        try:
             Thread(target=self._ask, args=(one,), name="servicegroup-gateway", daemon=True).start()
+        except RuntimeError:  # the machine has no more of them, and the beat is due all the same
+            self._ask(one)
 
     def next(self, *, until: float) -> tuple[Address, Outcome] | None:
         """The next outcome; None when there is none by `until`, of time.monotonic()."""

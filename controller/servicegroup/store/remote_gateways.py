@@ -8,7 +8,7 @@ import random
 import ssl
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
 
@@ -22,8 +22,10 @@ from servicegroup.store.remote_pool import Pool
 LONGEST_REST = 5.0
 """Seconds for which a gateway is left alone, whatever it says: the interval ends the patience of the operator."""
 
-BUSY = (429, 502, 503, 504)
+BUSY = (429, 500, 502, 503, 504)
 """What another gateway may answer better."""
+
+REFUSED = 400
 
 
 class Ring:
@@ -43,15 +45,16 @@ class Ring:
         headers = self._headers(body)
         call = Call(lambda one: self._pool.ask(one, method, path, body=body, headers=headers, until=deadline))
         failed: dict[Address, str] = {}
-        to_ask, asked = self._by_rest(), None
+        to_ask, asked = self._ordered(), None
         while True:
             now = time.monotonic()
+            to_ask = self._by_rest(to_ask, now=now)
             begins = max(turn, self._rests_until[to_ask[0]]) if to_ask else deadline
             if begins <= now < deadline:
                 for (
                     slow
                 ) in call.awaited:  # nothing is lost of what they may answer; only the next call begins elsewhere
-                    self._last(slow)
+                    self._move(slow, first=False)
                 turn = now + (deadline - now) / len(to_ask)
                 asked = to_ask.pop(0)
                 call.ask(asked, last=not to_ask)
@@ -62,7 +65,7 @@ class Ring:
             if heard is not None:
                 one, outcome = heard
                 if isinstance(outcome, Answer) and outcome.status not in BUSY:
-                    self._first(one)
+                    self._move(one, first=outcome.status < REFUSED)
                     return outcome
                 failed[one] = self._refused(one, outcome)
                 if one == asked:  # the next need not wait for the rest of its share
@@ -76,7 +79,7 @@ class Ring:
 
     def _refused(self, one: Address, outcome: Outcome) -> str:
         """Why it is no answer. Raises what is no trouble of a gateway's."""
-        self._last(one)
+        self._move(one, first=False)
         if isinstance(outcome, (OSError, HTTPException, ValueError)):  # ValueError: a header that is none
             return _cause(outcome)
         if isinstance(outcome, Exception):
@@ -88,22 +91,19 @@ class Ring:
     def close(self) -> None:
         self._pool.close()
 
-    def _by_rest(self) -> list[Address]:
+    def _ordered(self) -> list[Address]:
+        with self._lock:
+            return list(self._order)
+
+    def _by_rest(self, some: Sequence[Address], *, now: float) -> list[Address]:
         """Who rests comes last, and of those who rests shortest comes first."""
-        now = time.monotonic()
-        with self._lock:
-            return sorted(self._order, key=lambda one: max(now, self._rests_until[one]))
+        return sorted(some, key=lambda one: max(now, self._rests_until[one]))
 
-    def _first(self, one: Address) -> None:
+    def _move(self, one: Address, *, first: bool) -> None:
+        """It serves, or it refused, failed or is slow: it is asked before or after the others from now on."""
         with self._lock:
             self._order.remove(one)
-            self._order.insert(0, one)
-
-    def _last(self, one: Address) -> None:
-        """It failed, or is slow: the others are asked first from now on."""
-        with self._lock:
-            self._order.remove(one)
-            self._order.append(one)
+            self._order.insert(0 if first else len(self._order), one)
 
     def _not_asked(self, one: Address) -> str:
         rest = self._rests_until[one] - time.monotonic()
