@@ -229,13 +229,17 @@ def test_what_waited_in_a_gateway_that_was_stopped_until_its_agent_gave_up_is_no
         assert sock.recv(1)  # it has taken the connection
         os.kill(gateway.pid, signal.SIGSTOP)
         try:
+            os.waitid(os.P_PID, gateway.pid, os.WSTOPPED | os.WNOWAIT)
             sock.sendall(request("/v1/beat", token=token, body=beat(group, "node-1", sequence=2)))
             sock.shutdown(socket.SHUT_WR)
         finally:
             os.kill(gateway.pid, signal.SIGCONT)
         while sock.recv(4096):
             pass
-    assert gateway.ask("POST", "/v1/join", token=tokens.of_node("node-2"), body=beat(group, "node-2")).status == 200
+    after = tokens.of_node("node-2")
+    assert gateway.ask("POST", "/v1/join", token=after, body=beat(group, "node-2")).status == 200
+    # Beats are written in the order in which they came: what is to be missed would be there by now.
+    assert gateway.ask("POST", "/v1/beat", token=after, body=beat(group, "node-2", sequence=2)).status == 200
     assert ("node-1", 1, State.BEATING) in _said(store, GroupKey.parse(group))
 
 
