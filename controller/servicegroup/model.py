@@ -200,6 +200,10 @@ class Holder:
     sequence: int
     state: State
 
+    def is_past(self, beat: Beat) -> bool:
+        """The same start wrote as much or more, or has left: that beat or join was long on its way."""
+        return self.incarnation == beat.incarnation and (self.sequence >= beat.sequence or self.state is State.LEFT)
+
 
 @dataclass(frozen=True, slots=True)
 class Old:
@@ -214,7 +218,7 @@ class Receipt(NamedTuple):
     """A store's answer to a join or a beat.
 
     `interval` is the group's, in seconds, None until an operator published it. `other` is who owns the row instead when
-    it is not `owned` (None: the row is gone); after a join, who was displaced.
+    it is not `owned` (None: the row is gone); after a join, who was displaced, or the joiner itself if it has left.
     """
 
     owned: bool

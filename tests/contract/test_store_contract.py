@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from servicegroup.liveness import Published
@@ -189,7 +190,37 @@ def test_the_displaced_may_join_again(store: Store) -> None:
     assert not store.beat(KEY, at(RIVAL, 2), timeout=TIMEOUT).owned
 
 
+LATE = pytest.mark.parametrize("sequence", [1, 4, 5], ids=["much lower", "lower", "the same"])
+
+
+@LATE
+def test_a_join_that_comes_after_later_beats_changes_nothing(store: Store, sequence: int) -> None:
+    store.join(KEY, at(BEAT, 1), timeout=TIMEOUT)
+    store.beat(KEY, at(BEAT, 5), timeout=TIMEOUT)
+    age = grown(lambda: facts(store)["node-1"].age)
+    receipt = store.join(KEY, replace(BEAT, sequence=sequence, interval=99.0), timeout=TIMEOUT)
+    fact = facts(store)["node-1"]
+
+    assert (receipt.owned, receipt.other) == (True, None)
+    assert (fact.sequence, fact.interval) == (5, 10.0)
+    assert fact.age >= age
+    assert store.beat(KEY, at(BEAT, 6), timeout=TIMEOUT).owned
+
+
 # Leaving.
+
+
+@LATE
+def test_a_join_that_comes_after_the_leave_does_not_undo_it(store: Store, sequence: int) -> None:
+    store.join(KEY, BEAT, timeout=TIMEOUT)
+    store.leave(KEY, at(BEAT, 5), timeout=TIMEOUT)
+    age = grown(lambda: facts(store)["node-1"].age)
+    receipt = store.join(KEY, at(BEAT, sequence), timeout=TIMEOUT)
+    fact = facts(store)["node-1"]
+
+    assert (receipt.owned, receipt.other) == (False, Holder("one", fact.sequence, State.LEFT))
+    assert fact.state is State.LEFT
+    assert fact.age >= age
 
 
 def test_who_leaves_closes_its_row(store: Store) -> None:
@@ -569,6 +600,21 @@ def test_of_many_that_join_at_once_exactly_one_owns_the_row(store: Store) -> Non
 
     assert len(owners) == 1
     assert sorted([*displaced, owners[0].incarnation]) == [rival.incarnation for rival in rivals]
+
+
+def test_no_join_that_is_late_undoes_the_leave_that_it_meets(store: Store) -> None:
+    for number in range(20):
+        beat = Beat(f"node-{number}", "one", 1, 10.0)
+        store.join(KEY, beat, timeout=TIMEOUT)
+        calls: list[Callable[[], object]] = [
+            partial(store.join, KEY, at(beat, late), timeout=TIMEOUT) for late in range(2, WRITERS + 1)
+        ]
+        calls.insert(WRITERS // 2, partial(store.leave, KEY, at(beat, WRITERS + 1), timeout=TIMEOUT))
+        with ThreadPoolExecutor(WRITERS) as threads:
+            for called in [threads.submit(call) for call in calls]:
+                called.result()
+
+    assert {fact.state for fact in facts(store).values()} == {State.LEFT}
 
 
 def publish_often(store: Store, members: list[str], *, times: int) -> None:

@@ -93,6 +93,10 @@ def test_who_was_displaced_is_remembered_through_all_that_follows() -> None:
         assert beaten(third, displaced, now=NOW, interval=INTERVAL).role is Role.JOINING
 
 
+def test_a_join_that_finds_its_own_leave_owns_nothing() -> None:
+    assert joined(Standing(), held_by("ours", 7, State.LEFT)) == Standing()
+
+
 @dataclass
 class Agent:
     """An agent on the pure rules alone, beating when it is told to."""

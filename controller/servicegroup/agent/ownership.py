@@ -33,7 +33,10 @@ class Standing:
 
 
 def joined(standing: Standing, receipt: Receipt) -> Standing:
+    """Who owns the row, or, by a join that came after its own leave, does not."""
     other = receipt.other
+    if not receipt.owned:
+        return standing
     return Standing(Role.OWNER, {**standing.displaced, **({other.incarnation: other.sequence} if other else {})})
 
 

@@ -8,7 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import Protocol
 
 from servicegroup.liveness import Published
-from servicegroup.model import DAY, Beat, GroupKey, Health, Old, Reading, Receipt
+from servicegroup.model import DAY, Beat, GroupKey, Health, Holder, Old, Reading, Receipt, State
 from servicegroup.record import Header, Record
 
 LONGEST_SILENCE = 8 * DAY
@@ -31,11 +31,22 @@ class InvalidStore(ValueError):
     """A store's address that is refused; the message says what is allowed, never a password."""
 
 
+def claimed(beat: Beat, before: Holder | None, *, interval: float | None) -> Receipt:
+    """The receipt of a join, by who held the row before it."""
+    if before is None or before.incarnation != beat.incarnation:
+        return Receipt(True, interval, before)
+    left = before.state is State.LEFT
+    return Receipt(not left, interval, before if left else None)
+
+
 class AgentStore(Protocol):
     """What an agent needs of a store."""
 
     def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
-        """Own the member's row from now on; whoever owned it is displaced and named in the receipt."""
+        """Own the member's row from now on; whoever owned it is displaced and named in the receipt.
+
+        One that comes late, when the same start has written a higher sequence or has left, changes nothing.
+        """
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:
         """Stamp the row, if this incarnation owns it, has not left it and did not write a higher sequence before."""

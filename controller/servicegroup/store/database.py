@@ -28,7 +28,7 @@ from servicegroup.model import (
 )
 from servicegroup.record import Header, Record
 from servicegroup.store import database_batch, database_record
-from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable
+from servicegroup.store.base import CANARY_SECONDS, LONGEST_SILENCE, StoreUnavailable, claimed
 from servicegroup.store.batch import Asked, latest, owner
 from servicegroup.store.garbage import uncollected
 from servicegroup.store.opening import Opening
@@ -69,11 +69,12 @@ class DatabaseStore:
             """The row is there and locked before it is read: of two that join at once, one displaces the other."""
             before = None
             if not insert_absent(connection, members, row, stamp=ServerClock()):
-                before = connection.execute(_holder_of(beat.member).where(where).with_for_update()).one_or_none()
-                mine = and_(where, members.c.member == beat.member)
-                connection.execute(update(members).where(mine).values(**row, stamp=ServerClock()))
-            displaced = None if before is None or before.incarnation == beat.incarnation else _holder(before)
-            return Receipt(owned=True, interval=connection.execute(interval).scalar(), other=displaced)
+                found = connection.execute(_holder_of(beat.member).where(where).with_for_update()).one_or_none()
+                before = None if found is None else _holder(found)
+                if before is None or not before.is_past(beat):
+                    mine = and_(where, members.c.member == beat.member)
+                    connection.execute(update(members).where(mine).values(**row, stamp=ServerClock()))
+            return claimed(beat, before, interval=connection.execute(interval).scalar())
 
         return self._opening.call(take, timeout=timeout, atomic=True)
 

@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from servicegroup.model import Beat, Receipt, State
+from servicegroup.store.base import claimed
 from servicegroup.store.mc_address import Address
 from servicegroup.store.mc_connection import Connection
 from servicegroup.store.mc_document import Terms, decode_terms
@@ -40,11 +41,15 @@ class AgentSide:
         term = 1 + max((one.row.term for one in found.values() if one.row is not None), default=0)
         before = newest(one.row for one in found.values() if one.row is not None)
         first = True
+        late = before is not None and before.holder.is_past(beat)
 
         def claim(address: Address, connection: Connection) -> None:
-            nonlocal term, before, first
+            nonlocal term, before, first, late
             item, row = found[address].item, found[address].row
-            while True:
+            while not late:
+                if first and row is not None and row.holder.is_past(beat):
+                    before, late = row, True  # it wrote on, or left, while this join was on its way
+                    break
                 if first:
                     term = max(term, 1 + (0 if row is None else row.term))
                 elif row is not None and row.incarnation != beat.incarnation and row.term > term:
@@ -54,13 +59,13 @@ class AgentSide:
                     first = False
                     break
                 item, row = _row(connection, group, beat.member)
-            # Who joins may have been forgotten since this process listed it last.
-            self._listed.pop((address, group, beat.member), None)
-            self._enlist(address, connection, group, beat.member, found[address])
+            if not late:
+                # Who joins may have been forgotten since this process listed it last.
+                self._listed.pop((address, group, beat.member), None)
+                self._enlist(address, connection, group, beat.member, found[address])
 
         self._servers.each(claim, deadline=deadline, among=found)
-        displaced = before is not None and before.incarnation != beat.incarnation
-        return Receipt(True, _interval(found), before.holder if displaced and before is not None else None)
+        return claimed(beat, None if before is None else before.holder, interval=_interval(found))
 
     def beat(self, group: str, beat: Beat, *, timeout: float) -> Receipt:
         deadline = time.monotonic() + timeout

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from servicegroup.liveness import Published
 from servicegroup.model import Beat, Fact, GroupKey, Health, Holder, Old, Reading, Receipt, State
 from servicegroup.record import Header, Record
-from servicegroup.store.base import LONGEST_SILENCE
+from servicegroup.store.base import LONGEST_SILENCE, claimed
 from servicegroup.store.batch import Asked, one_by_one
 
 
@@ -48,10 +48,11 @@ class MemoryStore:
     def join(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:  # noqa: ARG002
         with self._lock:
             group = self._groups.setdefault(key, _Group())
-            before = group.rows.get(beat.member)
-            group.rows[beat.member] = _Row(beat, self._clock())
-            displaced = None if before is None or before.beat.incarnation == beat.incarnation else _holder(before.beat)
-            return Receipt(owned=True, interval=group.interval, other=displaced)
+            row = group.rows.get(beat.member)
+            before = None if row is None else _holder(row.beat)
+            if before is None or not before.is_past(beat):
+                group.rows[beat.member] = _Row(beat, self._clock())
+            return claimed(beat, before, interval=group.interval)
 
     def beat(self, key: GroupKey, beat: Beat, *, timeout: float) -> Receipt:  # noqa: ARG002
         with self._lock:
