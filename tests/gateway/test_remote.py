@@ -1,10 +1,8 @@
 """The remote driver against a gateway: the verbs of a store, failing over, tokens and certificates that are renewed."""
 
-import json
 import os
 import signal
 import socket
-import sqlite3
 import sys
 import threading
 import time
@@ -23,8 +21,7 @@ from servicegroup.store.base import ClientStore
 
 from tests.apiserver.operators import until
 from tests.gateway.certificates import Authority
-from tests.gateway.gateways import Gateway, beat, running
-from tests.gateway.test_limits import raw
+from tests.gateway.gateways import Gateway, running
 from tests.gateway.tokens import Tokens
 from tests.localcluster import processes
 from tests.scenarios.proxy import Proxy
@@ -199,67 +196,6 @@ def test_gateways_that_need_most_of_the_time_are_each_listened_to(
         for one in ways:
             stack.enter_context(one.slow(0.7 * SLOW))
         assert it.beat(key, replace(BEAT, sequence=2), timeout=SLOW).owned
-
-
-def test_beats_and_leaves_are_carried_out_though_their_agent_gave_up(
-    gateway: Gateway, tokens: Tokens, store: Store, folder: Path
-) -> None:
-    group = tokens.group()
-    key = GroupKey.parse(group)
-    known = {name: tokens.of_node(name) for name in ("node-1", "node-2", "node-3")}
-    for name, token in known.items():
-        assert gateway.ask("POST", "/v1/join", token=token, body=beat(group, name)).status == 200
-    with closing(sqlite3.connect(folder / "beats.sqlite", isolation_level=None)) as other:
-        other.execute("BEGIN IMMEDIATE")  # so that nothing is written before all of them have gone
-        for path, name in (("beat", "node-1"), ("leave", "node-2"), ("beat", "node-3")):
-            given_up(gateway, f"/v1/{path}", token=known[name], body=beat(group, name, sequence=2))
-        other.execute("ROLLBACK")
-    written = {("node-1", 2, State.BEATING), ("node-2", 2, State.LEFT), ("node-3", 2, State.BEATING)}
-    until(lambda: _said(store, key) == written, why="all three are written")
-
-
-def test_what_waited_in_a_gateway_that_was_stopped_until_its_agent_gave_up_is_no_beat(
-    gateway: Gateway, tokens: Tokens, store: Store
-) -> None:
-    """Nobody knows how old it is, nor whether its agent still lives."""
-    group, token = tokens.group(), tokens.of_node("node-1")
-    assert gateway.ask("POST", "/v1/join", token=token, body=beat(group, "node-1")).status == 200
-    with raw(gateway) as sock:
-        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
-        assert sock.recv(1)  # it has taken the connection
-        os.kill(gateway.pid, signal.SIGSTOP)
-        try:
-            os.waitid(os.P_PID, gateway.pid, os.WSTOPPED | os.WNOWAIT)
-            sock.sendall(request("/v1/beat", token=token, body=beat(group, "node-1", sequence=2)))
-            sock.shutdown(socket.SHUT_WR)
-        finally:
-            os.kill(gateway.pid, signal.SIGCONT)
-        while sock.recv(4096):
-            pass
-    after = tokens.of_node("node-2")
-    assert gateway.ask("POST", "/v1/join", token=after, body=beat(group, "node-2")).status == 200
-    # Beats are written in the order in which they came: what is to be missed would be there by now.
-    assert gateway.ask("POST", "/v1/beat", token=after, body=beat(group, "node-2", sequence=2)).status == 200
-    assert ("node-1", 1, State.BEATING) in _said(store, GroupKey.parse(group))
-
-
-def _said(store: Store, key: GroupKey) -> set[tuple[str, int, State]]:
-    return {(fact.member, fact.sequence, fact.state) for fact in store.read([key], timeout=TIMEOUT).facts[key]}
-
-
-def given_up(gateway: Gateway, path: str, *, token: str, body: object) -> None:
-    """Asked, and not waited for; when this returns the gateway has closed the connection for it."""
-    with raw(gateway) as sock:
-        sock.sendall(request(path, token=token, body=body))
-        assert gateway.ask("GET", "/healthz").status == 200  # what came before this was taken before
-        sock.shutdown(socket.SHUT_WR)
-        assert not sock.recv(1)
-
-
-def request(path: str, *, token: str, body: object) -> bytes:
-    content = json.dumps(body).encode()
-    lines = (f"POST {path} HTTP/1.1", "Host: a", f"Authorization: Bearer {token}", f"Content-Length: {len(content)}")
-    return "\r\n".join((*lines, "", "")).encode() + content
 
 
 def test_a_connection_that_a_restart_cut_off_costs_no_beat(

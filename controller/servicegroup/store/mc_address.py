@@ -3,6 +3,7 @@
 A name stands for all the addresses it resolves to: pymemcache itself would take the first that it finds.
 """
 
+import errno
 import re
 import socket
 import threading
@@ -111,7 +112,7 @@ def resolve(address: Address, *, timeout: float) -> tuple[Address, ...]:
     try:
         thread.start()
     except RuntimeError:
-        raise OSError("this machine can start no thread for the resolver") from None
+        raise OSError(errno.EAGAIN, "this machine can start no thread for the resolver") from None
     thread.join(timeout)
     if found:
         return tuple(sorted(set(found)))

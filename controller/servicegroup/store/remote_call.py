@@ -36,7 +36,7 @@ class Call:
             return
         try:
             Thread(target=self._ask, args=(one,), name="servicegroup-gateway", daemon=True).start()
-        except RuntimeError:  # the machine has no more of them, and the beat is due all the same
+        except RuntimeError:  # the machine has no more of them, and a connection that was kept needs none
             self._ask(one)
 
     def next(self, *, until: float) -> tuple[Address, Outcome] | None:

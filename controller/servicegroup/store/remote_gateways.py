@@ -51,9 +51,8 @@ class Ring:
             to_ask = self._by_rest(to_ask, now=now)
             begins = max(turn, self._rests_until[to_ask[0]]) if to_ask else deadline
             if begins <= now < deadline:
-                for (
-                    slow
-                ) in call.awaited:  # nothing is lost of what they may answer; only the next call begins elsewhere
+                # Nothing is lost of what they may answer; only the next call begins elsewhere.
+                for slow in call.awaited:
                     self._move(slow, first=False)
                 turn = now + (deadline - now) / len(to_ask)
                 asked = to_ask.pop(0)
