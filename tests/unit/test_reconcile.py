@@ -1,14 +1,18 @@
 """The loop of one store, on a real SQLite file: what readers find when others write into the store as well."""
 
 import asyncio
+import logging
+import re
+import sqlite3
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from servicegroup import ServiceGroup
 from servicegroup.liveness import Published
-from servicegroup.model import GroupKey, Policy, Reason, Verdict
+from servicegroup.model import LONGEST_PASS, GroupKey, Policy, Reason, Verdict
 from servicegroup.operator.groups import Groups
 from servicegroup.operator.outlet import StoreOnly
 from servicegroup.operator.reconcile import StoreLoop
@@ -31,8 +35,10 @@ async def until(condition: Callable[[], bool], *, why: str) -> None:
         await asyncio.sleep(0.05)
 
 
-def tended(path: Path, *, then: Callable[[ServiceGroup], None]) -> None:
-    """A member that beats and a loop that judges it; `then` does something to the store, the loop makes up for it."""
+def tended(path: Path, *, then: Callable[[ServiceGroup], None], also: Callable[[], bool] = lambda: True) -> None:
+    """A member that beats and a loop that judges it; `then` does something to the store, the loop makes up for it, and
+    what is `also` awaited comes.
+    """
 
     async def story() -> None:
         url = f"sqlite:///{path}"
@@ -45,6 +51,7 @@ def tended(path: Path, *, then: Callable[[ServiceGroup], None]) -> None:
             try:
                 await until(lambda: up(group) == ["node-1"], why="the member is published")
                 then(group)
+                await until(also, why="what is awaited of it")
                 await until(lambda: up(group) == ["node-1"], why="the record is whole again")
             finally:
                 running.cancel()
@@ -82,3 +89,18 @@ def test_what_another_operator_wrote_over_is_written_again(tmp_path: Path) -> No
         store.close()
 
     tended(path, then=overwrite)
+
+
+def test_a_pass_that_took_long_is_in_the_log_with_what_took_it(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "beats.db"
+    caplog.set_level(logging.INFO, logger="servicegroup.operator")
+
+    def lock_for_a_while(_group: ServiceGroup) -> None:
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        asyncio.get_running_loop().call_later(2.5 * LONGEST_PASS, other.close)
+
+    tended(path, then=lock_for_a_while, also=lambda: "looking" in caplog.text)
+    assert re.search(r"store default: a pass took more than 1 s, at most \d+\.\d s \(late .*looking \d", caplog.text)

@@ -24,6 +24,7 @@ from servicegroup.operator.judging import Judging
 from servicegroup.operator.moves import Guest, Moves
 from servicegroup.operator.outlet import Outlet
 from servicegroup.operator.roster import Roster
+from servicegroup.operator.slowness import Slowness, Took
 from servicegroup.operator.stores import SharedStore, StoreConfig
 from servicegroup.operator.survey import Survey, survey
 from servicegroup.operator.tending import Tended
@@ -57,6 +58,7 @@ class StoreLoop:
     _publisher: str = field(default_factory=lambda: secrets.token_hex(8))
     _swept: float = float("-inf")
     _late: float = 0.0
+    _slowness: Slowness = field(default_factory=Slowness)
 
     def __post_init__(self) -> None:
         self._bell = self.groups.bell()
@@ -98,20 +100,27 @@ class StoreLoop:
         return due
 
     async def _pass(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> None:
+        started = monotonic()
         try:
             found = await self._look(wanted, guests)
         except InvalidSetting as error:
             self._judging.refuse(wanted, str(error))
             now = monotonic()
             found, wanted = Survey(now, now, time.time(), failure=str(error)), {}
+        looked = monotonic()
         for guest in guests.values():
             guest.look(found)
         wanted = self._still(wanted)
         self._judging.judge(wanted, found)
+        judged = monotonic()
         if found.failure is None and self._store is not None:
             await self._forget(self._store, wanted, found)
             await self._publish(self._store, wanted)
             await self._sweep(self._store)
+        ended = monotonic()
+        took = Took(self._late, looked - started, judged - looked, ended - judged)
+        if said := self._slowness.take(took, now=ended):
+            LOGGER.info("store %s: %s", self.config.name, said)
 
     async def _look(self, wanted: Mapping[GroupKey, Wanted], guests: Mapping[GroupKey, Guest]) -> Survey:
         """Raises InvalidSetting."""
