@@ -64,6 +64,7 @@ class Site:
         environ = {
             "PATH": os.environ["PATH"],
             "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),  # the client's copies of its certificates outlive one that is killed
             "XDG_STATE_HOME": str(self.folder),
             "KUBECONFIG": str(self.kubeconfig),
         }

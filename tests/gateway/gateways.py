@@ -52,9 +52,9 @@ class Gateway:
     def start(self) -> None:
         command = [sys.executable, "-m", "servicegroup", *self.arguments]
         self._url, self._before = None, len(LISTENS.findall(self.log))
-        self._child = processes.start(
-            command, log=self.path, environ={"PATH": os.environ["PATH"], **self.environ}, folder=self.folder
-        )
+        # The client's copies of its certificates outlive one that is killed.
+        environ = {"PATH": os.environ["PATH"], "TMPDIR": str(self.folder), **self.environ}
+        self._child = processes.start(command, log=self.path, environ=environ, folder=self.folder)
 
     @property
     def path(self) -> Path:

@@ -31,7 +31,13 @@ class Operator:
             *("--stores", str(self.folder / "stores.yaml"), "--decisions", str(self.folder / "decisions.jsonl")),
         ]
         clock = {} if self.clock is None else wrong_clock("", file=self.clock)
-        environ = {"PATH": os.environ["PATH"], "HOME": str(self.folder), "KUBECONFIG": str(self.kubeconfig), **clock}
+        environ = {
+            "PATH": os.environ["PATH"],
+            "HOME": str(self.folder),
+            "TMPDIR": str(self.folder),  # the client's copies of its certificates outlive one that is killed
+            "KUBECONFIG": str(self.kubeconfig),
+            **clock,
+        }
         self._child = processes.start(command, log=self.folder / "operator.log", environ=environ, folder=self.folder)
 
     @property
