@@ -56,13 +56,22 @@ def main(arguments: Sequence[str]) -> int:
         entries = [Entry(**json.loads(line)) for line in kept.read_text().splitlines()] if kept.exists() else []
     chosen = [one for section, one in ALL if given.only in f"{section}: {one.name}"]
     minutes = (time.monotonic() - began) / 60
-    print(
-        f"{len(entries)} of {len(chosen)} scenarios were played, in {minutes:.0f} min; in {wrong} a verdict was wrong"
+    result = (
+        f"{len(entries)} of {len(chosen)} scenarios were played in {minutes:.0f} min; in {wrong} something was wrong"
     )
+    print(result)
     if len(entries) == len(ALL) and given.stores == parser.get_default("stores"):
-        PAGE.write_text(document(entries), encoding="utf-8")
+        how = f"{commit()}, {given.at_once} at a time on {os.cpu_count()} cores: {result}"
+        PAGE.write_text(document(entries, how=how), encoding="utf-8")
     missing = len(chosen) - len(entries) if os.environ.get("REQUIRE_ALL") == "1" else 0
     return 1 if wrong or missing or not entries else 0
+
+
+def commit() -> str:
+    """What was played, as Git names it; with what was changed since it is another thing, and says so."""
+    git = ["git", "describe", "--always", "--dirty= with changes", "--exclude=*"]
+    done = subprocess.run(git, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
+    return f"commit {done.stdout.strip()}" if done.returncode == 0 else "no commit"
 
 
 def played(given: argparse.Namespace, folder: Path, *, kept: Path) -> int:

@@ -47,8 +47,9 @@ def lines(one: Entry) -> list[str]:
             for row in one.rows]  # fmt: skip
 
 
-def document(entries: Iterable[Entry]) -> str:
-    parts = [HEAD]
+def document(entries: Iterable[Entry], *, how: str) -> str:
+    """`how` says which run it was."""
+    parts = [HEAD, f"**The run**: {how}.\n"]
     for section, ones in groupby(sorted(entries, key=lambda one: one.number), key=lambda one: one.section):
         parts.append(f"## {section}\n")
         for one in ones:
