@@ -17,7 +17,7 @@ import pytest
 from pymemcache.exceptions import MemcacheError
 from servicegroup.evaluation import View, advance
 from servicegroup.liveness import Published
-from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Policy, Reason, State, Verdict
+from servicegroup.model import Beat, Fact, GroupKey, GroupSpec, Old, Policy, Reason, State, Verdict
 from servicegroup.observation import Pass
 from servicegroup.operator.survey import survey
 from servicegroup.record import Header
@@ -108,6 +108,22 @@ def stored(server: Server, name: str) -> bytes | None:
         value = client.get(name)
     assert value is None or isinstance(value, bytes)
     return value
+
+
+def test_a_join_that_is_asked_again_after_its_row_alone_was_written_is_listed(one: Server) -> None:
+    """As by a second gateway, when the first one's server went away in between."""
+    with opened(one) as gateway, opened(one) as operator:
+        gateway.join(KEY, at(1, incarnation="before"), timeout=TIMEOUT)
+        assert set(facts(operator)) == {"node-1"}
+        publish(operator)
+        operator.forget(KEY, [Old("node-1", "before", 1)], timeout=TIMEOUT)
+        assert facts(operator) == {}
+        publish(operator)
+        with one.client() as client:
+            client.set(key("row", GROUP, "node-1"), encode_row(GROUP, BEAT, term=1), expire=TTL)
+        assert facts(operator) == {}
+        assert gateway.join(KEY, BEAT, timeout=TIMEOUT).owned
+        assert set(facts(operator)) == {"node-1"}
 
 
 # One server, paused and killed.

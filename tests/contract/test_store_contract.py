@@ -702,6 +702,19 @@ def test_a_row_that_was_written_since_it_was_read_stays(store: Store, written: B
     assert ageless(store)["node-1"].incarnation == written.incarnation
 
 
+def test_who_joins_while_the_row_before_it_is_forgotten_has_one(store: Store) -> None:
+    with ThreadPoolExecutor(2) as threads:
+        for number in range(30):
+            before = Beat("node-1", f"before-{number}", 1, 10.0)
+            store.join(KEY, before, timeout=TIMEOUT)
+            old = Old("node-1", before.incarnation, 1)
+            forgetting = threads.submit(store.forget, KEY, [old], timeout=TIMEOUT)
+            joining = threads.submit(store.join, KEY, RIVAL, timeout=TIMEOUT)
+            assert joining.result().owned
+            forgetting.result()
+            assert facts(store)["node-1"].incarnation == "two"
+
+
 def test_forgetting_what_is_not_there_is_no_trouble(store: Store) -> None:
     forget(store, Old("node-1", "one", 1), Old("x" * 253, "two", 2))
     forget(store)

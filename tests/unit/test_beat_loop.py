@@ -259,6 +259,18 @@ def test_an_agent_whose_row_is_gone_joins_again_with_its_incarnation_and_goes_on
     assert again.sequence > before.sequence
 
 
+def test_an_agent_that_had_left_before_its_machine_was_put_back_joins_as_another(address: Address) -> None:
+    with running(address, interval=QUICK):
+        ours = address.next("beat").incarnation
+        address.server.leave(KEY, Beat("node-1", ours, 10**6, QUICK), timeout=1.0)
+        deadline = time.monotonic() + SOON
+        while (row := address.row()).state is State.LEFT:
+            assert time.monotonic() < deadline
+            address.next("join")
+
+    assert row.incarnation != ours
+
+
 def test_an_agent_whose_store_went_back_to_an_owner_that_it_displaced_joins_at_once(address: Address) -> None:
     address.server.join(KEY, Beat("node-1", "earlier", 9, LONG), timeout=1.0)
     with running(address, interval=LONG) as loop:

@@ -99,6 +99,12 @@ class BeatLoop:
     def _join(self) -> Receipt:
         receipt = self.store.join(self.key, self._next(), timeout=self._rhythm.deadline)
         self._standing = joined(self._standing, receipt)
+        if not receipt.owned:  # a machine that was put back to before its leave
+            LOGGER.warning(
+                "member %s of %s: this start of the agent had left; it joins as another", self.member, self.key
+            )
+            self._beat = replace(self._beat, incarnation=secrets.token_hex(16), sequence=0)
+            return receipt
         over = "" if receipt.other is None else f", displacing incarnation {receipt.other.incarnation[:8]}"
         LOGGER.info("member %s of %s: joined as %s%s", self.member, self.key, self._beat.incarnation[:8], over)
         self.on_joined()

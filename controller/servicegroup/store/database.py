@@ -68,12 +68,15 @@ class DatabaseStore:
         def take(connection: Connection) -> Receipt:
             """The row is there and locked before it is read: of two that join at once, one displaces the other."""
             before = None
-            if not insert_absent(connection, members, row, stamp=ServerClock()):
+            while not insert_absent(connection, members, row, stamp=ServerClock()):
                 found = connection.execute(_holder_of(beat.member).where(where).with_for_update()).one_or_none()
-                before = None if found is None else _holder(found)
-                if before is None or not before.is_past(beat):
+                if found is None:  # forgotten in between: PostgreSQL locks it only now
+                    continue
+                before = _holder(found)
+                if not before.is_past(beat):
                     mine = and_(where, members.c.member == beat.member)
                     connection.execute(update(members).where(mine).values(**row, stamp=ServerClock()))
+                break
             return claimed(beat, before, interval=connection.execute(interval).scalar())
 
         return self._opening.call(take, timeout=timeout, atomic=True)

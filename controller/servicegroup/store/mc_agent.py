@@ -47,8 +47,9 @@ class AgentSide:
             nonlocal term, before, first, late
             item, row = found[address].item, found[address].row
             while not late:
-                if first and row is not None and row.holder.is_past(beat):
-                    before, late = row, True  # it wrote on, or left, while this join was on its way
+                if row is not None and row.holder.is_past(beat):  # it wrote on, or left, meanwhile
+                    if first:
+                        before, late = row, True
                     break
                 if first:
                     term = max(term, 1 + (0 if row is None else row.term))
@@ -59,10 +60,10 @@ class AgentSide:
                     first = False
                     break
                 item, row = _row(connection, group, beat.member)
-            if not late:
-                # Who joins may have been forgotten since this process listed it last.
-                self._listed.pop((address, group, beat.member), None)
-                self._enlist(address, connection, group, beat.member, found[address])
+            # Who joins may have been forgotten since this process listed it last; and a join that comes twice may have
+            # written its row and not its name.
+            self._listed.pop((address, group, beat.member), None)
+            self._enlist(address, connection, group, beat.member, found[address])
 
         self._servers.each(claim, deadline=deadline, among=found)
         return claimed(beat, None if before is None else before.holder, interval=_interval(found))

@@ -88,12 +88,15 @@ class Row(NamedTuple):
 def newest(rows: Iterable[Row]) -> Row | None:
     """The row that counts among those of several servers.
 
-    A server that was away may come back with the row of an owner that is gone; it does not hold against one that is
-    written. So those written within C are compared by rank, and only where there is none the youngest counts.
+    Where an incarnation has left, its other rows were written before, or late. A server that was away may come back
+    with the row of an owner that is gone; it does not hold against one that is written. So those written within C are
+    compared by rank, and only where there is none the youngest counts.
     """
     rows = tuple(rows)
     if len(rows) == 1:
         return rows[0]
+    left = {row.incarnation for row in rows if row.state is State.LEFT}
+    rows = tuple(row for row in rows if row.state is State.LEFT or row.incarnation not in left)
     alive = [row for row in rows if row.age <= SIGHT_INTERVALS * row.interval + TICK]
     if alive:
         return max(alive, key=lambda row: (row.rank, -row.age))
