@@ -3,7 +3,9 @@ are told to, over real sockets.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -22,12 +24,17 @@ NO_ROOM = 1 << 47
 
 @dataclass
 class Server:
-    """Answers with `status`; `asked` counts how often."""
+    """Answers with `status`, when it may; it counts."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     asked: int = 0
+    answered: int = 0
     port: int = 0
+    may_answer: threading.Event = field(default_factory=threading.Event)
+
+    def __post_init__(self) -> None:
+        self.may_answer.set()
 
 
 @contextmanager
@@ -37,10 +44,14 @@ def serving(one: Server) -> Iterator[Server]:
 
         def do_GET(self) -> None:
             one.asked += 1
+            one.may_answer.wait(TIMEOUT)
             self.send_response(one.status)
             for name, value in {**one.headers, "Content-Length": "0"}.items():
                 self.send_header(name, value)
             self.end_headers()
+            one.answered += 1
+
+        do_POST = do_GET  # noqa: N815 - http.server's names
 
         def log_message(self, *_: object) -> None:
             pass
@@ -52,6 +63,7 @@ def serving(one: Server) -> Iterator[Server]:
         try:
             yield one
         finally:
+            one.may_answer.set()
             http.shutdown()
             thread.join()
 
@@ -73,8 +85,15 @@ def two(tmp_path: Path) -> Iterator[Two]:
         yield ring, first, other
 
 
-def ask(ring: Ring, *, timeout: float = TIMEOUT) -> int:
-    return ring.ask("GET", "/", body=None, timeout=timeout).status
+def ask(ring: Ring, *, timeout: float = TIMEOUT, method: str = "POST", at_once: bool = False) -> int:
+    return ring.ask(method, "/", body=None, timeout=timeout, at_once=at_once).status
+
+
+def until(condition: Callable[[], bool], *, why: str) -> None:
+    limit = time.monotonic() + TIMEOUT
+    while not condition():
+        assert time.monotonic() < limit, f"not within {TIMEOUT:g} s: {why}"
+        time.sleep(0.01)
 
 
 def test_a_gateway_that_serves_is_asked_again(two: Two) -> None:
@@ -108,6 +127,43 @@ def test_a_gateway_that_rests_hides_none_that_is_free(two: Two) -> None:
     other.status = 200
     assert ask(ring, timeout=4.0) == 200
     assert first.asked == 2, "it is left alone for five seconds"
+
+
+def test_a_gateway_that_rests_is_not_left_alone_by_who_has_no_time_to_come_again(two: Two) -> None:
+    ring, first, other = two
+    for one in (first, other):
+        one.status, one.headers = 503, {"Retry-After": "5"}
+    with pytest.raises(StoreUnavailable, match="it answered 503"):
+        ask(ring)
+    first.status = other.status = 200
+    with pytest.raises(StoreUnavailable, match="left alone"):
+        ask(ring, timeout=1.0)
+    assert ask(ring, timeout=1.0, at_once=True) == 200
+
+
+def test_a_refusal_is_no_answer_while_one_that_was_asked_before_may_still_serve(two: Two) -> None:
+    ring, first, other = two
+    first.may_answer.clear()
+    other.status = 401
+    with ThreadPoolExecutor(1) as thread:
+        asked = thread.submit(ask, ring, timeout=4.0)
+        until(lambda: other.answered == 1, why="the first's share of the time is over")
+        first.may_answer.set()
+        assert asked.result() == 200
+
+
+def test_a_refusal_is_the_answer_where_no_other_comes(two: Two) -> None:
+    ring, first, other = two
+    first.may_answer.clear()
+    other.status = 401
+    assert ask(ring, timeout=1.0) == 401
+
+
+def test_what_is_not_there_is_an_answer_to_a_reader_like_any_other(two: Two) -> None:
+    ring, first, other = two
+    first.status = 404
+    assert [ask(ring, method="GET") for _ in range(3)] == [404] * 3
+    assert other.asked == 0
 
 
 @contextmanager

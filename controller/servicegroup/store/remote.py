@@ -37,7 +37,8 @@ class RemoteStore:
         return self._receipt("/v1/beat", key, beat, timeout=timeout)
 
     def leave(self, key: GroupKey, beat: Beat, *, timeout: float) -> bool:
-        left = self._posted("/v1/leave", key, beat, timeout=timeout).get("left")
+        # Whoever leaves has no time to come again, and is Down if it is not heard.
+        left = self._posted("/v1/leave", key, beat, timeout=timeout, at_once=True).get("left")
         if not isinstance(left, bool):
             raise self._nonsense("no `left` in it")
         return left
@@ -71,9 +72,12 @@ class RemoteStore:
         except InvalidMessage as error:
             raise self._nonsense(str(error)) from None
 
-    def _posted(self, path: str, key: GroupKey, beat: Beat, *, timeout: float) -> Mapping[str, Any]:
+    def _posted(
+        self, path: str, key: GroupKey, beat: Beat, *, timeout: float, at_once: bool = False
+    ) -> Mapping[str, Any]:
         body = json.dumps(encode_beat(key, beat)).encode()
-        return self._object(self._ring.ask("POST", path, body=body, timeout=timeout), allowed=(OK,))
+        answer = self._ring.ask("POST", path, body=body, timeout=timeout, at_once=at_once)
+        return self._object(answer, allowed=(OK,))
 
     def _object(self, answer: Answer, *, allowed: Collection[int]) -> Mapping[str, Any]:
         try:

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from http.client import HTTPException
 from pathlib import Path
+from typing import NoReturn
 
 from servicegroup.store.base import StoreUnavailable
 from servicegroup.store.mc_address import Address
@@ -25,7 +26,7 @@ LONGEST_REST = 5.0
 BUSY = (429, 500, 502, 503, 504)
 """What another gateway may answer better."""
 
-REFUSED = 400
+NOT_FOUND, REFUSED = 404, 400
 
 
 class Ring:
@@ -38,18 +39,24 @@ class Ring:
         self._rests_until = dict.fromkeys(self._order, 0.0)
         self._lock = threading.Lock()
 
-    def ask(self, method: str, path: str, *, body: bytes | None, timeout: float) -> Answer:
-        """The first answer that is none of BUSY. Raises StoreUnavailable."""
+    def ask(self, method: str, path: str, *, body: bytes | None, timeout: float, at_once: bool = False) -> Answer:
+        """The first that serves, or a refusal where nobody does who was asked; `at_once` leaves nobody alone.
+
+        Raises StoreUnavailable.
+        """
         turn = time.monotonic()
         deadline = turn + timeout
         headers = self._headers(body)
         call = Call(lambda one: self._pool.ask(one, method, path, body=body, headers=headers, until=deadline))
         failed: dict[Address, str] = {}
+        refusal: Answer | None = None
+        rests = dict.fromkeys(self._rests_until, 0.0) if at_once else self._rests_until
         to_ask, asked = self._ordered(), None
         while True:
             now = time.monotonic()
-            to_ask = self._by_rest(to_ask, now=now)
-            begins = max(turn, self._rests_until[to_ask[0]]) if to_ask else deadline
+            # Who rests comes last, and of those who rests shortest comes first.
+            to_ask.sort(key=lambda one: max(now, rests[one]))
+            begins = max(turn, rests[to_ask[0]]) if to_ask else deadline
             if begins <= now < deadline:
                 # Nothing is lost of what they may answer; only the next call begins elsewhere.
                 for slow in call.awaited:
@@ -64,19 +71,25 @@ class Ring:
             if heard is not None:
                 one, outcome = heard
                 if isinstance(outcome, Answer) and outcome.status not in BUSY:
-                    self._move(one, first=outcome.status < REFUSED)
-                    return outcome
-                failed[one] = self._refused(one, outcome)
+                    serves = outcome.status < REFUSED or (method == "GET" and outcome.status == NOT_FOUND)
+                    self._move(one, first=serves)
+                    if serves or not call.awaited:
+                        return outcome if serves or refusal is None else refusal
+                    refusal = outcome  # another that was asked before may take what this one does not
+                else:
+                    failed[one] = self._failure(one, outcome)
                 if one == asked:  # the next need not wait for the rest of its share
                     turn = now
             elif time.monotonic() >= deadline:
                 break
-        failed |= {one: self._not_asked(one) for one in to_ask}
-        failed |= dict.fromkeys(call.awaited, "no answer in time")
-        told = "; ".join(f"{one}: {why}" for one, why in failed.items())
+        return refusal or self._nobody(failed, late=call.awaited, left=to_ask)
+
+    def _nobody(self, failed: Mapping[Address, str], *, late: Sequence[Address], left: Sequence[Address]) -> NoReturn:
+        why = {**failed, **dict.fromkeys(late, "no answer in time"), **{one: self._not_asked(one) for one in left}}
+        told = "; ".join(f"{one}: {cause}" for one, cause in why.items())
         raise StoreUnavailable(f"gateway {self._gateways.shown}: {told}")
 
-    def _refused(self, one: Address, outcome: Outcome) -> str:
+    def _failure(self, one: Address, outcome: Outcome) -> str:
         """Why it is no answer. Raises what is no trouble of a gateway's."""
         self._move(one, first=False)
         if isinstance(outcome, (OSError, HTTPException, ValueError)):  # ValueError: a header that is none
@@ -93,10 +106,6 @@ class Ring:
     def _ordered(self) -> list[Address]:
         with self._lock:
             return list(self._order)
-
-    def _by_rest(self, some: Sequence[Address], *, now: float) -> list[Address]:
-        """Who rests comes last, and of those who rests shortest comes first."""
-        return sorted(some, key=lambda one: max(now, self._rests_until[one]))
 
     def _move(self, one: Address, *, first: bool) -> None:
         """It serves, or it refused, failed or is slow: it is asked before or after the others from now on."""
