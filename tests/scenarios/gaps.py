@@ -12,13 +12,8 @@ from servicegroup.model import GroupKey
 from servicegroup.store import InvalidStore, StoreUnavailable, open_client
 
 from tests.scenarios.ledger import STORE, Break, Span
+from tests.scenarios.pace import EVERY, GRAINS
 from tests.scenarios.places import Place
-
-EVERY = 0.4
-"""Seconds between two looks at the record."""
-
-GRAINS = {"db": EVERY, "mc": 1.0}
-"""Seconds: memcached's ages are whole."""
 
 NOBODY = ["."]
 """No member's verdict is wanted."""

@@ -13,3 +13,12 @@ PACE = Pace(INTERVAL, DOWN_TIME, GRACE)
 
 STAYS, DIES = "stays", "dies"
 CREWS = {STAYS: 8, DIES: 4}
+
+LONGEST_GAP = INTERVAL / 2
+"""Seconds without a look that are no interruption (rule 3)."""
+
+EVERY = 0.4
+"""Seconds between two looks at a record, which tell such gaps."""
+
+GRAINS = {"db": EVERY, "mc": 1.0}
+"""Seconds: memcached's ages are whole."""

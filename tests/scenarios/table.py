@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from tests.scenarios.ledger import Figures
-from tests.scenarios.pace import DOWN_TIME, INTERVAL, C, T
+from tests.scenarios.pace import DOWN_TIME, GRAINS, INTERVAL, LONGEST_GAP, C, T
 from tests.scenarios.scenario import Played
 
 HEAD = f"""# Failure modes
@@ -20,7 +20,9 @@ names. In almost all of them a third of the members die meanwhile: those are the
   excuses: sight was lost for longer than T (rule 4), or most fell silent at once (rule 6).
 * **Death to Down**: as multiples of T, shortest to longest. **Late**: how long after the moment at which it was due by
   the rules (T after the death; T after the store, C after the operator came back), as multiples of C. **Not looked**:
-  seconds in which the operator did not look although nothing that was done explains it: the machine was too busy.
+  seconds in which the operator did not look although nothing that was done explains it: the machine was too busy. Gaps
+  of up to {LONGEST_GAP + GRAINS["db"]:g} s ({LONGEST_GAP + GRAINS["mc"]:g} s on memcached) are not seen here, and
+  those of more than {LONGEST_GAP:g} s put a verdict off (rule 3).
 """
 
 NAMES = ("store", "false", "missed", "Unknown (beyond)", "deaths", "death to Down", "late", "not looked")
