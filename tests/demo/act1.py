@@ -41,6 +41,7 @@ def run(*, folder: Path, stage: Stage, sabotage: bool) -> None:
         agents.operate(*_configuration(folder, url=agents.url), sabotage=sabotage, environ=environment())
         act = _Act(stage, agents, Reader(group), Decisions(Tail(decisions)))
         stage.polls[:] = [act.look, agents.require_operator]
+        stage.witness = agents.why_late
         stage.screen.picture(act.draw)
         act.assemble()
         act.strike()

@@ -88,6 +88,7 @@ def _set_up(
     operate()
     scenes = Scenes(stage, api, agents, reader, Decisions(Tail(decisions)), sightings, operate)
     stage.polls += [scenes.look, agents.require_operator]
+    stage.witness = agents.why_late
     for line in GROUPS.splitlines():
         stage.screen.say(f"    {line}", style="dim")
     api.require("apply", "-f", groups)

@@ -27,6 +27,9 @@ RECORD = "processes.json"
 
 TRIES_TO_PAUSE = 20
 TAIL = 15
+ABOUT_ITSELF = "servicegroup.operator: store "
+"""In the lines of an operator's log that say how it looked, and not what it saw."""
+
 GRACE = 3.0
 FOREIGN = ("SERVICEGROUP_", "KUBERNETES_", "KUBECONFIG", "PYTHON")
 """What is set for the caller's own programs must not change what is shown here."""
@@ -123,6 +126,11 @@ class Agents:
         if processes.ended(child):
             code, words = child.popen.returncode, self.last_words(OPERATOR, lines=TAIL)
             raise ActEnded(f"The operator ended with code {code}. The end of its log:\n{words}")
+
+    def why_late(self) -> list[str]:
+        """What the operator said of slow passes, of a lack of CPU and of its store, at last."""
+        lines = self.last_words(OPERATOR, lines=1000).splitlines()
+        return [line for line in lines if ABOUT_ITSELF in line][-TAIL:]
 
     def not_all_joined(self) -> ActEnded:
         words = self.last_words(OPERATOR)

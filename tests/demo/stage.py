@@ -4,7 +4,7 @@ One thread: whoever waits for something polls all the rest meanwhile, so that no
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from tests.demo.screen import Screen
@@ -21,6 +21,8 @@ class Stage:
     screen: Screen
     score: Score
     polls: list[Callable[[], object]] = field(default_factory=list)
+    witness: Callable[[], Iterable[str]] = tuple
+    """Lines that are shown beside a step that failed."""
 
     def until(self, seen: Callable[[], bool], *, within: float) -> bool:
         """Whether it came true within so many seconds."""
@@ -46,10 +48,13 @@ class Stage:
 
     def judge(self, key: str, finding: Finding) -> None:
         self.screen.step(*self.score.add(key, finding), finding)
+        for line in () if finding.passed else self.witness():
+            self.screen.say(f"        {line}", style="dim")
 
     def clear(self) -> None:
         """The act is over: what it looked at is gone."""
         self.polls.clear()
+        self.witness = tuple
         self.screen.picture(None)
 
     def close(self, *acts: int) -> None:
