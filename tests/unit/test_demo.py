@@ -1,12 +1,13 @@
 """The demo's score, evidence and what it keeps: the parts that need no cluster."""
 
+import inspect
 import io
 import json
 import os
 from pathlib import Path
 
 import pytest
-from servicegroup.liveness import Judgement, Moment
+from servicegroup.liveness import Judgement, Moment, judge
 from servicegroup.model import Policy, Reason, State, Verdict
 from servicegroup.observation import Observation, Watch
 
@@ -115,6 +116,10 @@ def test_the_sabotaged_operator_finds_nobody_dead_and_nothing_else() -> None:
     said = sabotage.deaf(before, seen, policy=Policy(10.0, 60.0), watch=watch, moment=moment)
     assert said is not None
     assert (said.verdict, said.reason) == (Verdict.UP, Reason.BEATING)
+
+
+def test_the_sabotaged_rule_is_called_as_the_rule_is() -> None:
+    assert inspect.signature(sabotage.deaf) == inspect.signature(judge)
 
 
 def test_what_is_kept_stands_under_the_state_folder() -> None:
