@@ -133,7 +133,10 @@ def test_a_beat_carries_its_promise_and_its_state(store: Store) -> None:
     assert (fact.interval, fact.state) == (100.0, State.DRAINING)
 
 
-@pytest.mark.parametrize("sequence", [1, 4, 5], ids=["much lower", "lower", "the same"])
+LATE = pytest.mark.parametrize("sequence", [1, 4, 5], ids=["much lower", "lower", "the same"])
+
+
+@LATE
 def test_a_late_beat_changes_nothing_and_is_no_quarrel(store: Store, sequence: int) -> None:
     store.join(KEY, at(BEAT, 5), timeout=TIMEOUT)
     age = grown(lambda: facts(store)["node-1"].age)
@@ -188,9 +191,6 @@ def test_the_displaced_may_join_again(store: Store) -> None:
     assert receipt.other == Holder("two", 1, State.BEATING)
     assert store.beat(KEY, at(BEAT, 3), timeout=TIMEOUT).owned
     assert not store.beat(KEY, at(RIVAL, 2), timeout=TIMEOUT).owned
-
-
-LATE = pytest.mark.parametrize("sequence", [1, 4, 5], ids=["much lower", "lower", "the same"])
 
 
 @LATE

@@ -40,7 +40,7 @@ def main(arguments: Sequence[str]) -> int:
     parser.add_argument("--part", default="0/1", help=argparse.SUPPRESS)
     parser.add_argument("--kept", type=Path, help=argparse.SUPPRESS)
     given = parser.parse_args(arguments)
-    began = time.monotonic()
+    began, what = time.monotonic(), commit()
     with tempfile.TemporaryDirectory(prefix="servicegroup-") as scratch:
         folder = Path(scratch)
         folder.chmod(0o755)  # servers that are not root's look into it
@@ -61,7 +61,7 @@ def main(arguments: Sequence[str]) -> int:
     )
     print(result)
     if len(entries) == len(ALL) and given.stores == parser.get_default("stores"):
-        how = f"{commit()}, {given.at_once} at a time on {os.cpu_count()} cores: {result}"
+        how = f"{what}, {given.at_once} at a time on {os.cpu_count()} cores: {result}"
         PAGE.write_text(document(entries, how=how), encoding="utf-8")
     missing = len(chosen) - len(entries) if os.environ.get("REQUIRE_ALL") == "1" else 0
     return 1 if wrong or missing or not entries else 0
@@ -70,8 +70,11 @@ def main(arguments: Sequence[str]) -> int:
 def commit() -> str:
     """What was played, as Git names it; with what was changed since it is another thing, and says so."""
     git = ["git", "describe", "--always", "--dirty= with changes", "--exclude=*"]
-    done = subprocess.run(git, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=False)
-    return f"commit {done.stdout.strip()}" if done.returncode == 0 else "no commit"
+    try:
+        done = subprocess.run(git, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    except (OSError, subprocess.CalledProcessError):  # an archive of the sources, or no Git
+        return "no commit"
+    return f"commit {done.stdout.strip()}"
 
 
 def played(given: argparse.Namespace, folder: Path, *, kept: Path) -> int:

@@ -12,7 +12,7 @@ from servicegroup.model import GroupKey
 from servicegroup.store import InvalidStore, StoreUnavailable, open_client
 
 from tests.scenarios.ledger import STORE, Break, Span
-from tests.scenarios.pace import EVERY, GRAINS
+from tests.scenarios.pace import GRAINS, RECORD_EVERY
 from tests.scenarios.places import Place
 
 NOBODY = ["."]
@@ -43,11 +43,11 @@ class Gaps:
         while not self._ended.is_set():
             url = self._place.url  # another one after a fail-over
             with suppress(StoreUnavailable, InvalidStore), closing(open_client(url, store_id="default")) as store:
-                while not self._ended.wait(EVERY):
+                while not self._ended.wait(RECORD_EVERY):
                     record = store.record(self._key, timeout=2.0, only=NOBODY)
                     if record is not None:
                         self._looked(monotonic() - record.age)
-            self._ended.wait(EVERY)
+            self._ended.wait(RECORD_EVERY)
 
     def _looked(self, at: float) -> None:
         if at - self._last > self._longest:

@@ -17,8 +17,8 @@ CREWS = {STAYS: 8, DIES: 4}
 LONGEST_GAP = INTERVAL / 2
 """Seconds without a look that are no interruption (rule 3)."""
 
-EVERY = 0.4
+RECORD_EVERY = 0.4
 """Seconds between two looks at a record, which tell such gaps."""
 
-GRAINS = {"db": EVERY, "mc": 1.0}
+GRAINS = {"db": RECORD_EVERY, "mc": 1.0}
 """Seconds: memcached's ages are whole."""

@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
-from servicegroup.store import StoreUnavailable
+from servicegroup.model import Beat, GroupKey
+from servicegroup.store import StoreUnavailable, open_client
 from servicegroup.store.mc_address import Address, resolve
 from servicegroup.store.remote_address import parse
 from servicegroup.store.remote_gateways import Ring
@@ -28,6 +29,7 @@ class Server:
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes = b""
     asked: int = 0
     answered: int = 0
     port: int = 0
@@ -44,11 +46,13 @@ def serving(one: Server) -> Iterator[Server]:
 
         def do_GET(self) -> None:
             one.asked += 1
+            self.rfile.read(int(self.headers.get("Content-Length", 0)))
             one.may_answer.wait(TIMEOUT)
             self.send_response(one.status)
-            for name, value in {**one.headers, "Content-Length": "0"}.items():
+            for name, value in {**one.headers, "Content-Length": str(len(one.body))}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(one.body)
             one.answered += 1
 
         do_POST = do_GET  # noqa: N815 - http.server's names
@@ -164,6 +168,23 @@ def test_what_is_not_there_is_an_answer_to_a_reader_like_any_other(two: Two) -> 
     first.status = 404
     assert [ask(ring, method="GET") for _ in range(3)] == [404] * 3
     assert other.asked == 0
+
+
+def test_who_leaves_says_so_to_a_gateway_that_rests(tmp_path: Path) -> None:
+    """It has a second, and gateways ask for up to three."""
+    (tmp_path / "token").write_text("a.b.c", encoding="ascii")
+    busy = Server(503, {"Retry-After": "5"})
+    with (
+        serving(busy) as one,
+        closing(
+            open_client(f"http://127.0.0.1:{one.port}/?token_file={tmp_path / 'token'}", store_id="default")
+        ) as remote,
+    ):
+        key, beat = GroupKey("nova", "compute"), Beat("node-1", "one", 1, 10.0)
+        with pytest.raises(StoreUnavailable, match="it answered 503"):
+            remote.beat(key, beat, timeout=1.0)
+        one.status, one.body = 200, b'{"left": true}'
+        assert remote.leave(key, beat, timeout=1.0)
 
 
 @contextmanager
